@@ -132,6 +132,7 @@ class ActionSpec:
         input_schema: an object schema; unknown properties are refused.
         output_schema: schema of what it returns; `{}` is anything.
         takes_credential: whether `credential:` may be given.
+        pure: it touches nothing but its inputs, so that a dry run may perform it.
         plugin: name of the plugin it came from.
     """
 
@@ -142,6 +143,7 @@ class ActionSpec:
     input_schema: Schema
     output_schema: Schema = field(default_factory=dict)
     takes_credential: bool = False
+    pure: bool = False
     plugin: str = ""
 
 
