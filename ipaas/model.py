@@ -6,17 +6,17 @@ Frozen, slotted, standard library only. `ipaas.definition` builds these values, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import TypeAlias
 
     from ipaas.errors import ErrorType
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Plain JSON of bounded depth. Lists are `list`, objects `dict`; numbers are finite."""
 
 JsonObject: TypeAlias = "Mapping[str, Json]"

@@ -134,7 +134,9 @@ class WorkflowStore(Protocol):
         """Return a kept text, or raise `Missing`."""
         ...
 
-    async def set_active(self, tenant: str, workflow: str, *, active: bool, cancel_running: bool = False) -> StoredWorkflow:
+    async def set_active(
+        self, tenant: str, workflow: str, *, active: bool, cancel_running: bool = False
+    ) -> StoredWorkflow:
         """Switch a workflow on or off, ordered against every `start`.
 
         W4: once this has returned with `active=False`, no `start` of the workflow succeeds, whoever claimed the run.
@@ -201,9 +203,7 @@ class Heartbeat:
 class LeaseStore(Protocol):
     """Runs as their owner sees them. Every write carries a lease; a void one raises `FenceLost` and writes nothing."""
 
-    async def claim(
-        self, owner: str, *, limit: int, lease_s: float, only: Collection[str] | None = None
-    ) -> list[Run]:
+    async def claim(self, owner: str, *, limit: int, lease_s: float, only: Collection[str] | None = None) -> list[Run]:
         """Take up to `limit` runs that may start now, highest priority first, then oldest; never waits.
 
         L1: a run is given to one owner at a time; each claim raises its fence.
