@@ -134,7 +134,8 @@ def _explain_alternatives(error: ValidationError, path: Path) -> Iterator[Findin
     """Explain the alternative that was probably meant: the one whose first refusal lies deepest and is not the type."""
     branches: dict[object, list[ValidationError]] = {}
     for inner in error.context or ():
-        branches.setdefault(inner.schema_path[0], []).append(inner)
+        # jsonschema gives the refusals of a `false` schema no path.
+        branches.setdefault(inner.schema_path[0] if inner.schema_path else None, []).append(inner)
     types: list[str] = []
     meant: list[ValidationError] | None = None
     best = (-1, 0)
