@@ -58,6 +58,8 @@ def read_inputs(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Any]:
             model = inputs.model.model_validate_json(to_json(mended), strict=True, context=tokens)
         except ValidationError as again:
             raise _explain(inputs, again) from None
+    if inputs.takes_any:
+        return dict(model.model_extra or {})
     return {parameter: getattr(model, field) for field, parameter in inputs.parameters.items()}
 
 

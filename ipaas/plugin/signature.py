@@ -18,7 +18,7 @@ from ipaas.errors import InputError
 from ipaas.plugin.parameters import EXPRESSION_KEYWORD, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel, TypeAdapter
 
@@ -40,14 +40,16 @@ class Inputs:
     Attributes:
         model: pydantic model with one field a parameter, its alias the name in pipeline files.
         parameters: field name → the function's parameter name.
-        schema: object schema, draft 2020-12; unknown properties are refused.
+        schema: object schema, draft 2020-12; unknown properties are refused unless it takes any.
         expression_inputs: inputs that hold an expression somewhere.
+        takes_any: the action takes whatever names the pipeline gives, as `**values: Json`.
     """
 
     model: type[BaseModel]
     parameters: Mapping[str, str]
     schema: Schema
     expression_inputs: frozenset[str]
+    takes_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,19 @@ def check_signature(function: Callable[..., object]) -> None:
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].kind not in (*_ACCEPTED, inspect.Parameter.POSITIONAL_ONLY):
         raise BadSignature("takes no context", hint="make `ctx: Context` the first parameter")
+    if _takes_any(parameters):
+        if parameters[0].kind is not inspect.Parameter.POSITIONAL_ONLY:
+            raise BadSignature(
+                f"takes any input as `**{parameters[1].name}`, and could not take one named `{parameters[0].name}`",
+                hint=f"write `{parameters[0].name}: Context, /, **{parameters[1].name}: Json`",
+            )
+        return
     for parameter in parameters[1:]:
         if parameter.kind not in _ACCEPTED:
             shown = {parameter.VAR_POSITIONAL: f"*{parameter.name}", parameter.VAR_KEYWORD: f"**{parameter.name}"}
             raise BadSignature(
                 f"has the parameter `{shown.get(parameter.kind, parameter.name)}`, which cannot be given by name",
-                hint="name each input, or take one input of type `dict[str, Json]`",
+                hint="name each input, or take nothing but `**values: Json` after the context",
             )
         if parameter.annotation is parameter.empty:
             raise BadSignature(
@@ -91,7 +100,11 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
     from pydantic import ConfigDict, Field, create_model
 
     hints = _resolve(function)
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    signature = list(inspect.signature(function).parameters.values())
+    takes_any = _takes_any(signature)
+    if takes_any and hints.get(signature[1].name) is not Any:
+        raise BadSignature(f"has the parameter `**{signature[1].name}` of a type other than `Json`", hint="write `Json`")
+    parameters = [] if takes_any else signature[1:]
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
     for index, parameter in enumerate(parameters):
@@ -102,7 +115,7 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
         # Neutral field names: `json`, `copy` or `schema` would hide pydantic's own attributes. Pydantic copies mutable defaults.
         fields[f"p{index}"] = (hints[parameter.name], Field(default, alias=given_name))
         names[f"p{index}"] = parameter.name
-    config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=False, protected_namespaces=())
+    config = ConfigDict(extra="allow" if takes_any else "forbid", strict=True, arbitrary_types_allowed=False, protected_namespaces=())
     try:
         model = create_model("Inputs", __config__=config, **fields)
         schema = tidy_schema(model.model_json_schema(schema_generator=_schema_generator()))
@@ -110,7 +123,12 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
         raise _blame(fields, names, error) from error
     properties = typing.cast("Mapping[str, Any]", schema.setdefault("properties", {}))
     holds = frozenset(name for name, field in properties.items() if _mentions_expression(field, schema))
-    return Inputs(model=model, parameters=names, schema=schema, expression_inputs=holds)
+    return Inputs(model=model, parameters=names, schema=schema, expression_inputs=holds, takes_any=takes_any)
+
+
+def _takes_any(parameters: Sequence[inspect.Parameter]) -> bool:
+    """Tell whether the parameters are the context and `**values`, nothing else."""
+    return len(parameters) == 2 and parameters[1].kind is inspect.Parameter.VAR_KEYWORD
 
 
 def build_output(function: Callable[..., object]) -> Output:
