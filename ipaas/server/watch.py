@@ -1,0 +1,67 @@
+"""Noticing that pipeline files change.
+
+Owns which changes count and how they are gathered. Knows watchfiles and no pipeline. Called by `ipaas.app` under `--watch`.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import trio
+from watchfiles import awatch
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+GATHER_MS: Final = 300
+"""Milliseconds in which changes count as one: an editor writes, renames and touches; `git pull` writes many files."""
+
+FIRST_LOOK_MS: Final = 1000
+"""Milliseconds after which the watch reports that it stands, and goes on."""
+
+STEP_MS: Final = 50
+"""Milliseconds between two looks of the watching thread; also how long a stop may take."""
+
+
+async def watch_folder(folder: Path, changed: Callable[[], Awaitable[None]]) -> None:
+    """Call `changed` after each burst of changes to pipeline files, one call at a time, until cancelled.
+
+    The first call comes within a second without any change: it covers what changed between the caller's own look at the folder
+    and the beginning of the watch.
+    """
+    stop = trio.Event()  # only read by the watching thread
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_set_when_cancelled, stop)
+        bursts = awatch(
+            folder,
+            watch_filter=lambda _, path: is_pipeline_file(folder, Path(path)),
+            debounce=GATHER_MS,
+            step=STEP_MS,
+            stop_event=stop,
+            rust_timeout=FIRST_LOOK_MS,
+            yield_on_timeout=True,
+        )
+        looked = False
+        async with aclosing(bursts):
+            async for burst in bursts:
+                if burst or not looked:
+                    await changed()
+                    looked = True
+
+
+def is_pipeline_file(folder: Path, path: Path) -> bool:
+    """Return whether `load_folder` would read the file: YAML, not hidden, not in the top folder `files`."""
+    inside = next((path.relative_to(root) for root in (folder, folder.resolve()) if path.is_relative_to(root)), path)
+    parts = inside.parts
+    hidden = any(part.startswith(".") for part in parts)
+    return path.suffix in {".yaml", ".yml"} and not hidden and parts[:1] != ("files",)
+
+
+async def _set_when_cancelled(stop: trio.Event) -> None:
+    """End the watching thread when the task is cancelled: trio waits for threads, it cannot end them."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        stop.set()

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+import trio
+
+from ipaas.server.watch import is_pipeline_file, watch_folder
+
+
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        ("a.yaml", True),
+        ("team/a.yml", True),
+        ("a.txt", False),
+        (".a.yaml.swp", False),
+        (".git/a.yaml", False),
+        ("files/report.yaml", False),
+        ("team/files/a.yaml", True),
+    ],
+)
+def test_only_pipeline_files_count(path: str, expected: bool, tmp_path: Path) -> None:
+    """YAML files count, but not hidden ones and not those that pipelines write under `files`."""
+    assert is_pipeline_file(tmp_path, tmp_path / path) is expected
+
+
+async def test_change_is_noticed_after_the_first_look(tmp_path: Path) -> None:
+    """The first call comes by itself, the next after a pipeline file was written."""
+    send, calls = trio.open_memory_channel[None](10)
+
+    async def changed() -> None:
+        send.send_nowait(None)
+
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_folder, tmp_path, changed)
+            await calls.receive()
+            (tmp_path / "notes.txt").write_text("no pipeline")
+            (tmp_path / "a.yaml").write_text("version: 1")
+            await calls.receive()
+            nursery.cancel_scope.cancel()
