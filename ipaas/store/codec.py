@@ -190,6 +190,21 @@ def encode_line(line: LogLine) -> tuple[Any, ...]:
     return (to_us(line.at), line.level, line.message, line.step, line.attempt, fields)
 
 
+MAX_LINES: Final = 10_000
+"""Lines kept for one run, the notice that more came included."""
+
+
+def fit_lines(kept: int, lines: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    """Return what may be added to a run that has `kept` lines, all as columns; the last place is for the notice that more came."""
+    room = MAX_LINES - 1 - kept
+    if len(lines) <= room:
+        return lines
+    if room < 0:
+        return ()
+    message = f"the log is full: lines after the first {MAX_LINES - 1} are not kept"
+    return (*lines[:room], (lines[room][0], "warning", message, "", 0, None))
+
+
 def decode_line(row: Sequence[Any]) -> LogLine:
     """Return the log line of its columns."""
     at, level, message, step, attempt, fields = row

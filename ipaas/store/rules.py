@@ -9,18 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ipaas.errors import Conflict, FenceLost, Missing, StoreError
-from ipaas.run import TERMINAL, LogLine
+from ipaas.run import TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ipaas.run import Lease, RunState
 
 MAX_RECOVERIES: Final = 3
 """A run whose lease runs out once more after that many recoveries takes servers down with it: it becomes `dead_letter`."""
-
-MAX_LOG_LINES: Final = 10_000
-"""Lines kept for one run, the notice that more came included."""
 
 MAX_STATE_BYTES: Final = 64 * 1024
 """Bytes of JSON that one value of connector state may have."""
@@ -122,21 +117,6 @@ def check_state_size(scope: str, key: str, text: str) -> None:
         )
 
 
-def fit_lines(kept: int, lines: Sequence[LogLine]) -> Sequence[LogLine]:
-    """Return what may be added to a run that has `kept` lines; the last place is for the notice that more came."""
-    room = MAX_LOG_LINES - 1 - kept
-    if len(lines) <= room:
-        return lines
-    if room < 0:
-        return ()
-    notice = LogLine(
-        at=lines[room].at,
-        level="warning",
-        message=f"the log is full: lines after the first {MAX_LOG_LINES - 1} are not kept",
-    )
-    return (*lines[:room], notice)
-
-
 def bound_limit(limit: int) -> int:
     """Return a page size that is at least one."""
     return max(1, limit)
@@ -149,6 +129,11 @@ def read_cursor(cursor: str | None, start: int) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise bad_cursor(cursor)
     return int(cursor)
+
+
+def tick_cursor(due_us: int, trigger: str) -> str:
+    """Return the cursor behind an entry of the ledger."""
+    return f"{due_us}@{trigger}"
 
 
 def read_tick_cursor(cursor: str) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ipaas.store import rules
-from ipaas.store.codec import decode_line, decode_step, encode_line, encode_request, encode_step, to_us
+from ipaas.store.codec import decode_line, decode_step, encode_line, encode_request, encode_step, fit_lines, to_us
 from ipaas.store.contract import Page
 from ipaas.store.memory.admission import admit, ask_end, check_all
 
@@ -92,8 +92,9 @@ class MemoryRuns:
     async def append_logs(self, lease: Lease, lines: Sequence[LogLine]) -> None:
         """See `JournalStore.append_logs`."""
         await trio.lowlevel.checkpoint()
+        columns = [encode_line(line) for line in lines]
         row = self._rows.get_leased(lease)
-        row.lines.extend([encode_line(line) for line in rules.fit_lines(len(row.lines), lines)])
+        row.lines.extend(fit_lines(len(row.lines), columns))
 
     async def list_logs(
         self, tenant: str, run_id: str, *, cursor: str | None = None, limit: int = 1000

@@ -64,7 +64,7 @@ class MemoryTicks:
         keys = sorted((key for key in ledger if before is None or key < before), reverse=True)
         items = tuple(ledger[key] for key in keys[:limit])
         last = keys[limit - 1] if len(keys) > limit else None
-        return Page(items=items, cursor=None if last is None else f"{last[0]}@{last[1]}")
+        return Page(items=items, cursor=None if last is None else rules.tick_cursor(*last))
 
     async def find_state(self, tenant: str, scope: str, key: str) -> Json:
         """See `StateStore.find_state`."""
