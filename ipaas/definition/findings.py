@@ -116,7 +116,8 @@ def _explain(error: ValidationError, prefix: Path) -> Iterator[Finding]:
         )
         return
     message, hint = _describe(keyword, wanted, value)
-    yield Finding(path=path, keyword=keyword, message=message, hint=hint, schema=schema)
+    name = value if isinstance(value, str) and "propertyNames" in error.schema_path else ""
+    yield Finding(path=path, keyword=keyword, message=message, hint=hint, name=name, schema=schema)
 
 
 def _list_extra(value: dict[str, Any], schema: Any) -> list[str]:
