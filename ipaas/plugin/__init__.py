@@ -1,7 +1,7 @@
 """The connector author's API, and what hosts need to run actions. docs/plugins.md is its manual.
 
 Authors: `Connector`, `Context`, `hookimpl`; `Doc`, `Name`, `Names`, `Expr`, `ItemExpr`, `Json`, `JsonObject` for signatures; `StepError`,
-`RetryLater`, `Fatal`, `NotFound`, `AuthFailed` to raise; `Response` as returned by `ctx.http`.
+`RetryLater`, `Fatal`, `NotFound`, `AuthFailed` to raise; `Response` as returned by `ctx.http`; `FileTree` for files below a folder.
 Hosts: `Action`, `make_context`, `RunInfo`, `State`, `MemoryState`, `HttpPool`, `RequestRecorder`, `RecordedRequest`.
 
 Importing this package imports neither pydantic nor an HTTP library nor trio: names that need them are loaded at first use.
@@ -21,6 +21,7 @@ from ipaas.plugin.parameters import Doc, Expr, ItemExpr, Json, JsonObject, Name,
 
 if TYPE_CHECKING:
     from ipaas.plugin.dry_requests import RecordedRequest, RequestRecorder
+    from ipaas.plugin.file_tree import FileInfo, FileTree
     from ipaas.plugin.http_client import HttpClient
     from ipaas.plugin.http_pool import HttpPool
     from ipaas.plugin.http_response import Response
@@ -34,6 +35,8 @@ __all__ = [
     "Doc",
     "Expr",
     "Fatal",
+    "FileInfo",
+    "FileTree",
     "HttpClient",
     "HttpPool",
     "ItemExpr",
@@ -56,6 +59,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "FileInfo": "file_tree",
+    "FileTree": "file_tree",
     "HttpClient": "http_client",
     "HttpPool": "http_pool",
     "RecordedRequest": "dry_requests",
