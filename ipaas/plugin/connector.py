@@ -36,7 +36,8 @@ class Connector:
         name: lower-case word; actions are called `<name>.<action>` in pipelines.
         credential: names of the fields that its credential may have; empty: it takes none.
         base_url: what relative URLs given to `ctx.http` are relative to; its host is the only one that gets the credential.
-        config: setting → what it is for. A setting's value comes from the variable `IPAAS_<NAME>_<SETTING>`.
+        config: setting → what it is for. A setting's value comes from the variable `IPAAS_<NAME>_<SETTING>`; one that is written
+            `<connector>.<setting>` is that connector's (`files.root`).
         auth: headers that carry the credential, `{"X-Api-Key": "{key}"}`. None: a `token` is sent as bearer token,
             `username` and `password` as basic authentication, `header` and `value` as that header. `{}`: not sent.
         description: what the system is; default: the docstring of the module.
@@ -58,7 +59,7 @@ class Connector:
         caller = sys._getframe(1)  # noqa: SLF001  # the author's line, for messages and for the module's docstring
         self._place = (caller.f_code.co_filename, caller.f_lineno)
         self.name = name
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise self._error(
                 f"the connector name `{name}` is not lower-case letters, digits and `_`", hint="as in `my_service`"
             )
@@ -74,7 +75,7 @@ class Connector:
         self.base_url = base_url if not base_url or base_url.endswith("/") else f"{base_url}/"
         self.config = dict(config or {})
         self.auth = None if auth is None else dict(auth)
-        for field in (*self.credential, *self.config):
+        for field in (*self.credential, *(setting.partition(".")[2] or setting for setting in self.config)):
             if not NAME.fullmatch(field):
                 raise self._error(f"the field name `{field}` is not lower-case letters, digits and `_`")
         text = caller.f_globals.get("__doc__") if description is None else description
@@ -116,7 +117,7 @@ class Connector:
         """
 
         def register(function: Function) -> Function:
-            word = name or getattr(function, "__name__", "")
+            word = name or str(getattr(function, "__name__", ""))
             full = f"{self.name}.{word}"
             if effect not in EFFECTS:
                 raise plugin_error(
@@ -157,5 +158,4 @@ class Connector:
         return f"Connector({self.name!r})"
 
     def _error(self, message: str, *, hint: str = "") -> PluginError:
-        plugin = self.name if isinstance(self.name, str) else ""
-        return PluginError(f"{self.place}: {message}", plugin=plugin, path=Path(self._place[0]), hint=hint)
+        return PluginError(f"{self.place}: {message}", plugin=self.name, path=Path(self._place[0]), hint=hint)

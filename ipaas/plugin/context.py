@@ -174,13 +174,15 @@ def make_context(
     """
     fields = Credential(credential, declared=action.credential)
 
+    exchange = pool if recorder is None else recorder
+
     def make_http() -> HttpClient:
-        if pool is None and recorder is None:
+        if exchange is None:
             raise StepError("no HTTP client here", hint="give `make_context` an `HttpPool` or a `RequestRecorder`")
         from ipaas.plugin.http_client import HttpClient
 
         return HttpClient(
-            exchange=recorder if recorder is not None else pool,
+            exchange=exchange,
             base_url=action.base_url,
             credential=fields,
             scheme=action.auth,

@@ -83,7 +83,7 @@ def authorize(credential: Mapping[str, str], scheme: Mapping[str, str] | None) -
     elif "token" in credential:
         headers = {"Authorization": f"Bearer {credential['token']}"}
     elif "username" in credential:
-        pair = f"{credential['username']}:{credential['password'] if 'password' in credential else ''}"
+        pair = f"{credential['username']}:{credential.get('password', '')}"
         headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"}
     elif "header" in credential:
         headers = {credential["header"]: credential["value"]}

@@ -6,13 +6,14 @@ when `signature` builds an action's schema. Importing it costs nothing: pydantic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, final
 
 from ipaas.errors import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core.core_schema import CoreSchema, ValidationInfo
 

@@ -80,9 +80,9 @@ def check_signature(function: Callable[..., object]) -> None:
         return
     for parameter in parameters[1:]:
         if parameter.kind not in _ACCEPTED:
-            shown = {parameter.VAR_POSITIONAL: f"*{parameter.name}", parameter.VAR_KEYWORD: f"**{parameter.name}"}
+            stars: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
             raise BadSignature(
-                f"has the parameter `{shown.get(parameter.kind, parameter.name)}`, which cannot be given by name",
+                f"has the parameter `{stars.get(parameter.kind, '')}{parameter.name}`, which cannot be given by name",
                 hint="name each input, or take nothing but `**values: Json` after the context",
             )
         if parameter.annotation is parameter.empty:
@@ -103,7 +103,9 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
     signature = list(inspect.signature(function).parameters.values())
     takes_any = _takes_any(signature)
     if takes_any and hints.get(signature[1].name) is not Any:
-        raise BadSignature(f"has the parameter `**{signature[1].name}` of a type other than `Json`", hint="write `Json`")
+        raise BadSignature(
+            f"has the parameter `**{signature[1].name}` of a type other than `Json`", hint="write `Json`"
+        )
     parameters = [] if takes_any else signature[1:]
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
@@ -115,7 +117,9 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
         # Neutral field names: `json`, `copy` or `schema` would hide pydantic's own attributes. Pydantic copies mutable defaults.
         fields[f"p{index}"] = (hints[parameter.name], Field(default, alias=given_name))
         names[f"p{index}"] = parameter.name
-    config = ConfigDict(extra="allow" if takes_any else "forbid", strict=True, arbitrary_types_allowed=False, protected_namespaces=())
+    config = ConfigDict(
+        extra="allow" if takes_any else "forbid", strict=True, arbitrary_types_allowed=False, protected_namespaces=()
+    )
     try:
         model = create_model("Inputs", __config__=config, **fields)
         schema = tidy_schema(model.model_json_schema(schema_generator=_schema_generator()))
@@ -203,7 +207,7 @@ def _schema_generator() -> type[Any]:
     from pydantic.json_schema import GenerateJsonSchema
 
     class Generator(GenerateJsonSchema):
-        ignored_warning_kinds: typing.ClassVar[set[typing.Any]] = {"skipped-choice", "non-serializable-default"}
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  # pydantic declares it for instances
 
     return Generator
 
