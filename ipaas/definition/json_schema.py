@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipaas.definition.findings import Finding, explain
 from ipaas.definition.patterns import is_match
+from ipaas.definition.quick_check import make_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,22 +45,31 @@ class Validator:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._checker = _make_checker(schema)
+        self._quick = make_check(schema, _spend)
+        self._checker: Any = None
         self._refs = json.dumps(schema, default=dict).count('"$ref"')
 
     def find(self, value: Json, *, limit: int | None = MAX_FINDINGS) -> list[Finding]:
         """Return what does not fit, at most `limit`, in the order of the schema."""
-        from referencing.exceptions import Unresolvable
-
         token = _budget.set([self._count_allowed(value)])
         try:
-            return list(islice(explain(self._checker.iter_errors(value)), limit))
+            if self._quick is not None and self._quick(value):
+                return []
+            return self._explain(value, limit)
         except (RecursionError, _TooManySteps):
             return [Finding(path=(), keyword="steps", message="the schema refers to itself too often to be checked")]
-        except Unresolvable as error:
-            return [Finding(path=(), keyword="$ref", message=f"the schema refers to `{error.ref}`, which is not in it")]
         finally:
             _budget.reset(token)
+
+    def _explain(self, value: Json, limit: int | None) -> list[Finding]:
+        from referencing.exceptions import Unresolvable
+
+        if self._checker is None:
+            self._checker = _make_checker(self.schema)
+        try:
+            return list(islice(explain(self._checker.iter_errors(value)), limit))
+        except Unresolvable as error:
+            return [Finding(path=(), keyword="$ref", message=f"the schema refers to `{error.ref}`, which is not in it")]
 
     def check(self, value: Json) -> list[str]:
         """Return a message for each thing that does not fit: "`items[3].total`: `x` is not of type `number`"."""
@@ -224,9 +234,13 @@ def _level(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _check_ref(validator: Any, ref: str, value: Any, _schema: Any) -> Iterator[Any]:
+def _spend() -> None:
     budget = _budget.get()
     budget[0] -= 1
     if budget[0] < 0:
         raise _TooManySteps
+
+
+def _check_ref(validator: Any, ref: str, value: Any, _schema: Any) -> Iterator[Any]:
+    _spend()
     yield from validator._validate_reference(ref=ref, instance=value)  # noqa: SLF001  # as jsonschema's own `$ref` does

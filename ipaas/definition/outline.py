@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ipaas.definition.draft import Draft, find_mapping, find_sequence, find_text
 from ipaas.definition.frame import STEP_VERBS
-from ipaas.definition.nodes import Mapping, Scalar, Sequence, shorten
+from ipaas.definition.nodes import Mapping, Sequence, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,11 +162,14 @@ def explain_hidden(hidden: StepDraft, here: StepDraft | None, here_part: Part) -
     own = [*((part, position) for part, position in here.list_around())] if here else _list_around_part(here_part)
     for (part, position), (own_part, own_position) in zip(hidden.list_around(), own, strict=False):
         if part is not own_part:
-            return _explain_parts(part, own_part)
+            loop = next((each for each in _list_holders(hidden) if "for_each" in each.node.items), None)
+            is_before = own_part.owner is None and part.kind == "steps"
+            return _explain_loop(loop) if loop and is_before else _explain_parts(part, own_part)
         if position > own_position:
             return "runs later"
         if position < own_position:
-            return _explain_inside(part.steps[position], hidden)
+            loop = next((each for each in _list_holders(hidden) if "for_each" in each.node.items), None)
+            return _explain_loop(loop) if loop else "may not have run"
     return "is around this step" if here is None or len(hidden.list_around()) < len(own) else "is inside this step"
 
 
@@ -189,18 +192,16 @@ def _explain_parts(part: Part, own: Part) -> str:
             return "runs later"
 
 
-def _explain_inside(block: StepDraft, hidden: StepDraft) -> str:
-    if "for_each" in block.node.items and block is not hidden:
-        use = f": use `steps.{block.id}.output`" if block.has_id else ""
-        return f"runs once per item of a `for_each`{use}"
-    return "may not have run"
+def _list_holders(step: StepDraft) -> Iterator[StepDraft]:
+    """Yield the steps that a step lies in, outermost first."""
+    return (part.owner for part, _ in step.list_around() if part.owner is not None)
+
+
+def _explain_loop(loop: StepDraft) -> str:
+    use = f": use `steps.{loop.id}.output`" if loop.has_id else ""
+    return f"runs once per item of a `for_each`{use}"
 
 
 def describe_step(step: StepDraft) -> str:
     """Return the step as people name it."""
     return f"step `{step.id}`" if step.has_id else "the step"
-
-
-def find_key(step: StepDraft, key: str) -> Scalar | Mapping:
-    """Return the node of a key of the step for a place, or the step's own."""
-    return step.node.keys.get(key, step.node)
