@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
 
 class StepFailed(Exception):
-    """A step failed for good in one attempt; `error` has everything a person and a retry need to know."""
+    """A step failed for good in one attempt; `error` has everything a person and a retry need to know.
 
-    def __init__(self, error: RunError) -> None:
+    Args:
+        error: what happened.
+        fatal: whether the action said that no retry will help, whatever the file says.
+    """
+
+    def __init__(self, error: RunError, *, fatal: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
+        self.fatal = fatal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +91,17 @@ class Host(Protocol):
         ...
 
     def recorded(self, path: str) -> StepResult | None:
-        """The result that an earlier, interrupted execution of this run recorded under this path, or None. Only finished ones."""
+        """What an earlier, interrupted execution of this run recorded last under this path, or None.
+
+        `running` without an error is an attempt under way at the interruption; with an error, a pause before the next attempt.
+        """
         ...
 
     async def record(self, step: Step, result: StepResult) -> None:
-        """Note that a step began (`running`) or ended. What ended is durable when this returns; a beginning need not be."""
+        """Note that a step began (`running`) or ended. A `write` action's beginning and end are durable when this returns. All else
+        is written later, in order and together with the next durable note at the latest, and does not wait: it may be called
+        while a cancel passes through.
+        """
         ...
 
     async def call(self, call: Call) -> Json:
@@ -97,7 +109,8 @@ class Host(Protocol):
         ...
 
     async def run_child(self, call: ChildCall) -> Json:
-        """Start (and wait for) another workflow; returns its outputs, or `{run_id}`. Raises `StepFailed`."""
+        """Start (and wait for) another workflow; returns its outputs, or `{run_id}`. Raises `StepFailed`. The same path and attempt
+        is the same child, also in a later execution."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -109,7 +122,12 @@ class Host(Protocol):
         ...
 
     def shield(self, seconds: float) -> AbstractAsyncContextManager[None]:
-        """A scope that a cancel from outside does not reach for at most that many seconds; cleanup runs in it."""
+        """A scope for cleanup: a cancel reaches its body only that many seconds after it came, and is then a `TimeoutError`."""
+        ...
+
+    def is_abandoned(self) -> bool:
+        """Whether this execution is given up but the run is not over (its lease is lost, the server stops): a cancel that passes
+        through then runs no cleanup and records nothing, for another execution takes the run from here."""
         ...
 
     def group(self, limit: int | None = None) -> AbstractAsyncContextManager[Group]:

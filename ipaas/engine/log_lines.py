@@ -1,0 +1,85 @@
+"""Making a line of a run's log out of what a step said.
+
+Owns what is taken out of a line and how long it may be. Pure. Called by the live host, for the engine's own lines and the connectors'.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from ipaas.errors import StepError
+from ipaas.plugin.plain_json import to_plain_json
+from ipaas.run import LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from ipaas.model import Json, JsonObject
+    from ipaas.run import LogLevel
+
+MAX_MESSAGE_CHARS: Final = 8_000
+"""Longer messages are cut: a log line tells what happened, data belong into outputs."""
+MAX_FIELD_CHARS: Final = 8_000
+"""The same for all texts among the fields, each."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What could forge a line, move a terminal's cursor, turn text around, or break an encoding."""
+_NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def make_line(
+    at: datetime,
+    level: LogLevel,
+    message: str,
+    redact: Callable[[Json], Json],
+    *,
+    step: str = "",
+    attempt: int = 0,
+    fields: JsonObject | None = None,
+) -> LogLine:
+    r"""Return a line with secrets taken out, control characters written out (`\x1b`), and everything of bounded length.
+
+    Never raises: fields that are not JSON are left out, and the line says so.
+    """
+    shown: Any = {}
+    if fields:
+        try:
+            shown = {name: _bound(value) for name, value in _as_object(redact(to_plain_json(fields))).items()}
+        except StepError as error:
+            shown = {"fields": f"left out: {error.message}"}
+    return LogLine(
+        at=at,
+        level=level,
+        message=write_out(str(redact(message)))[:MAX_MESSAGE_CHARS],
+        step=step,
+        attempt=attempt,
+        fields=shown,
+    )
+
+
+def write_out(text: str) -> str:
+    """Return the text with control characters as escapes, so that it is one line and moves no cursor."""
+    if _CONTROL.search(text) is None:
+        return text
+    return _CONTROL.sub(lambda found: _NAMED.get(found[0]) or _escape(ord(found[0])), text)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def _as_object(value: Json) -> JsonObject:
+    assert isinstance(value, dict)
+    return value
+
+
+def _bound(value: Json) -> Json:
+    if isinstance(value, str):
+        return write_out(value)[:MAX_FIELD_CHARS]
+    if isinstance(value, dict):
+        return {name: _bound(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_bound(each) for each in value]
+    return value
