@@ -144,7 +144,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """The answer to a `RunRequest`: the run's id, whether it is new, and its state (`queued` or `skipped`)."""
+    """The answer to a `RunRequest`: the run's id, whether it is new, and its state: `queued`, `skipped`, or any when it is not new."""
 
     run_id: str
     created: bool

@@ -5,13 +5,16 @@ number. Knows nothing of workflows' meaning: it keeps text, rows and leases. Cal
 
 For every method of every protocol:
 
-- **G1 atomic.** A call is wholly done or wholly undone, also when it is cancelled, when it raises, and when the process dies.
+- **G1 atomic.** A call is wholly done or wholly undone, also when it is cancelled, when it raises, and when the process dies. A
+  call that raises `trio.Cancelled` wrote nothing; one that had begun when the cancel came returns, and the cancel comes at the
+  caller's next checkpoint.
 - **G2 durable.** When a call returns, what it wrote survives a kill -9 and a power cut (`memory`: the life of the object).
 - **G3 tenant.** A tenant sees and changes its own rows only; another tenant's id is `Missing`. Methods without a tenant belong
   to the server that works for all of them.
 - **G4 stamped.** The Store stamps times itself, from its own clock, in UTC with microseconds; callers pass only instants that
   mean something else (a due instant).
-- **G5 plain errors.** Only `StoreError` kinds come out; `StoreUnavailable` means nothing was written.
+- **G5 plain errors.** Only `StoreError` kinds come out; `StoreUnavailable` means nothing was written. A value that JSON cannot
+  say, or a cursor that no page gave, is a `StoreError` too.
 - **G6 pages.** `list_x` is newest first unless it says otherwise, bounded by `limit`, and a cursor neither repeats nor drops a row
   that was there when the first page was read.
 """
@@ -115,6 +118,7 @@ class WorkflowStore(Protocol):
         W1: a new id is active as its text says; an id that is or ever was there keeps its state (also after a removal).
         W2: every put text is kept as a version for as long as a run refers to it. Putting what is there changes nothing.
         W3: a removed workflow is not listed, not active, and its queued runs are refused at their start.
+        W7: a trigger's schedule begins when its id or its fingerprint is new, and when its workflow comes back after a removal.
         """
         ...
 
@@ -140,7 +144,8 @@ class WorkflowStore(Protocol):
         """Switch a workflow on or off, ordered against every `start`.
 
         W4: once this has returned with `active=False`, no `start` of the workflow succeeds, whoever claimed the run.
-        W5: switching on begins each trigger's schedule anew: instants that passed while off are not expected.
+        W5: switching on begins each trigger's schedule anew: instants that passed while off are not expected. Setting what is
+            set already changes nothing.
         W6: `cancel_running` asks for the end of its unfinished runs in the same transaction.
         """
         ...
@@ -165,10 +170,14 @@ class RunStore(Protocol):
     async def submit(self, tenant: str, requests: Sequence[RunRequest]) -> list[Submitted]:
         """Record runs, all in one transaction, and answer in order.
 
-        R1: a `delivery` already accepted for the workflow answers with the first run, `created=False`.
+        R1: a `delivery` already accepted for the workflow answers with the first run as it is now, `created=False`.
         R2: `overlap` and `when_full` are decided here: `skip` records a run `skipped(reason)`, `cancel_running` asks the others to
-            end and queues, `queue` queues behind them (`claim` enforces it), `allow` ignores them. An unknown workflow is `Missing`.
+            end and queues behind them, `queue` queues behind them (`claim` enforces both), `allow` ignores them. A slot is full
+            when it has `slot_limit` unfinished runs; `cancel_running` asks as many of the oldest to end as make room for one. The
+            runs that wait for a child (its parent, the parent's parent) are never counted as others and never asked to end. An
+            unknown or removed workflow, an unknown version and an unknown parent are `Missing`.
         R3: an inactive workflow's run is recorded `skipped("workflow is not active")`.
+        R5: a child of a run that has ended is recorded `skipped`.
         """
         ...
 
@@ -183,8 +192,8 @@ class RunStore(Protocol):
         ...
 
     async def request_cancel(self, tenant: str, run_id: str, *, reason: str = "") -> Run:
-        """Ask for a run's end. R4: queued or waiting becomes `cancelled` at once, running is told at its owner's next heartbeat,
-        terminal stays as it is. Children of the run are asked too."""
+        """Ask for a run's end. R4: queued (claimed or not) or waiting becomes `cancelled` at once, running is told at its
+        owner's next heartbeat, terminal stays as it is. Children of an unfinished run are asked too."""
         ...
 
     async def list_events(self, tenant: str, run_id: str) -> list[RunEvent]:
@@ -208,8 +217,9 @@ class LeaseStore(Protocol):
 
         L1: a run is given to one owner at a time; each claim raises its fence.
         L2: eligible are queued runs whose slot has room (`slot_limit`, counting claimed and unfinished runs of the slot) and that
-            are not behind an unfinished run with `overlap="queue"`, and unfinished runs whose lease has run out (a recovery:
-            `recoveries` rises, events say so). The third recovery too many makes the run `dead_letter` instead.
+            are not behind an earlier unfinished run of their workflow (with `overlap` `queue` or `cancel_running`), and unfinished
+            runs whose lease has run out (a recovery: it keeps its place in the slot, is `queued` again until its start,
+            `recoveries` rises, events say so). A run that was recovered three times becomes `dead_letter` instead.
         L3: with `only`, no other runs are taken.
         """
         ...
@@ -219,23 +229,30 @@ class LeaseStore(Protocol):
 
         L4: the answer's state is `running`, or `skipped` when the workflow is switched off or removed, or `cancelled` when that was
             asked for meanwhile. A run recovered while running starts again and keeps its `started_at`; for it the flag is not
-            asked again: it did start.
+            asked again: it did start. A second start with one lease is a `Conflict`.
         """
         ...
 
     async def heartbeat(self, owner: str, leases: Collection[Lease], *, lease_s: float) -> Heartbeat:
-        """Renew all leases in one statement; say which are lost and which runs somebody wants ended."""
+        """Renew all leases in one transaction; say which are lost and which runs somebody wants ended. A lease that has run out
+        and that nobody took over is renewed too."""
         ...
 
     async def finish(self, lease: Lease, outcome: Outcome, followers: Sequence[RunRequest] = ()) -> Run:
         """Write the terminal state and submit the runs that follow from it, in one transaction.
 
-        L5: terminal is final: a second finish raises `FenceLost`. The slot is free when this returns.
+        L5: terminal is final: a second finish raises `FenceLost`. The slot is free when this returns. An end that the state
+            machine has no edge to is a `Conflict` (a run that was claimed but not started can only be `cancelled`, `skipped` or
+            `dead_letter`). `cancelled` without a reason keeps the reason of whoever asked, and asks the children to end.
+            Followers are submitted after the end; one whose workflow was removed meanwhile is recorded `skipped`.
         """
         ...
 
     async def release(self, lease: Lease) -> None:
-        """Give a claimed or running run back to the queue, to be claimed by anyone (a server that drains)."""
+        """Give a claimed or running run back to the queue, to be claimed by anyone (a server that drains).
+
+        L6: it keeps its place by priority and age, frees its slot, and is no recovery. One whose end was asked for is `cancelled`.
+        """
         ...
 
 
@@ -252,7 +269,8 @@ class JournalStore(Protocol):
         ...
 
     async def append_logs(self, lease: Lease, lines: Sequence[LogLine]) -> None:
-        """Append lines. J2: lines keep their order; the Store keeps at most 10 000 lines a run and says so in the last."""
+        """Append lines. J2: lines keep their order; the Store keeps at most 10 000 lines a run and says so in the last
+        of them."""
         ...
 
     async def list_logs(
@@ -284,8 +302,9 @@ class TickStore(Protocol):
         """Write ticks, each with the run it starts, in one transaction, and answer with what now stands in the ledger.
 
         T1: (tenant, workflow, trigger, due_at) is unique: an instant already recorded answers with the first record and starts
-            nothing. T2: a run that `submit` skipped makes the tick `skipped` with the same reason; otherwise `run_id` is filled in.
-        T3: a tick of a workflow that is not active or removed, or of a trigger that is gone, is `skipped`.
+            nothing (None in place of `Submitted`). T2: a run that `submit` skipped makes the tick `skipped` with the same reason; otherwise `run_id` is filled in.
+        T3: a tick of a workflow that is not active or removed, or of a trigger that is gone, or of an instant not after its
+            schedule's beginning (W5, W7), is `skipped`.
         """
         ...
 

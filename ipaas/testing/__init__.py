@@ -3,6 +3,23 @@
 Used by users' tests and by ours; nothing in `ipaas` outside this room imports it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ipaas.testing.virtual_clock import VirtualClock
 
-__all__ = ["VirtualClock"]
+if TYPE_CHECKING:
+    from ipaas.testing.store_conformance import StoreConformance
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs pytest only when it is asked for: `ipaas test` needs the rest of this room without it."""
+    if name == "StoreConformance":
+        from ipaas.testing.store_conformance import StoreConformance
+
+        return StoreConformance
+    raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+
+
+__all__ = ["StoreConformance", "VirtualClock"]

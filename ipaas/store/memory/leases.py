@@ -43,14 +43,15 @@ class MemoryLeases:
                 _give_up(rows, now, row)
         recovered = sorted((row for row in lost if row.is_open), key=_order)
         chosen: list[RunRow] = []
-        taking: dict[str, int] = {}
+        taking: dict[tuple[str, str], int] = {}
         for row in merge(recovered, queued, key=_order):
             if len(chosen) >= limit:
                 break
             if row.seq not in rows.leased:
-                if not _may_start(rows, row, taking.get(row.slot, 0)):
+                slot = (row.tenant, row.slot)
+                if not _may_start(rows, row, taking.get(slot, 0)):
                     continue
-                taking[row.slot] = taking.get(row.slot, 0) + 1
+                taking[slot] = taking.get(slot, 0) + 1
             chosen.append(row)
         return [_take(rows, now, row, owner, now + round(lease_s * 1e6)) for row in chosen]
 
