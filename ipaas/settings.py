@@ -7,7 +7,7 @@ is imported where a command needs it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -198,13 +198,17 @@ def load_settings(**flags: Any) -> Settings:
     raise InputError("\n".join(lines), hint="docs/settings.md describes every setting")
 
 
-def list_unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """Return names that look like settings and are none, sorted: most likely misspelt."""
+def list_unknown_names(environ: Mapping[str, str], connectors: Iterable[str] = ()) -> list[str]:
+    """Return names that look like settings and are none, sorted: most likely misspelt.
+
+    Args:
+        environ: the environment.
+        connectors: names of connectors; `IPAAS_<CONNECTOR>_…` is theirs.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
+    owned = (CREDENTIAL_PREFIX, *(f"{PREFIX}{name.upper()}_" for name in connectors))
     return sorted(
-        name
-        for name in environ
-        if name.startswith(PREFIX) and name not in known and not name.startswith(CREDENTIAL_PREFIX)
+        name for name in environ if name.startswith(PREFIX) and name not in known and not name.startswith(owned)
     )
 
 

@@ -150,11 +150,26 @@ class ThreadedSink(logging.Handler):
                 return
 
 
-class RunLog:
-    """An observer of the engine that logs when runs begin and end. Called by the runner, one call at a time."""
+class LineLog:
+    """An observer of the engine that logs what steps log. Called by the runner, one call at a time."""
 
     def __init__(self) -> None:
         self._log = logging.getLogger("ipaas.runs")
+
+    def run_changed(self, run: Run) -> None:
+        """Say nothing."""
+
+    def step_changed(self, run: Run, result: StepResult) -> None:
+        """Say nothing."""
+
+    def line_logged(self, run: Run, line: LogLine) -> None:
+        """Write what a step logged, under its own level."""
+        facts = {"workflow": run.workflow, "run": run.id, "step": line.step, **line.fields}
+        self._log.log(_LEVELS[line.level], "%s", line.message, extra={"facts": facts})
+
+
+class RunLog(LineLog):
+    """An observer of the engine that also logs when runs begin and end."""
 
     def run_changed(self, run: Run) -> None:
         """Write a line when a run began or ended."""
@@ -181,11 +196,6 @@ class RunLog:
         if result.status == "failed" and result.error is not None:
             facts = {"workflow": run.workflow, "run": run.id, "step": result.path, "error": result.error.message}
             self._log.debug("step failed", extra={"facts": facts})
-
-    def line_logged(self, run: Run, line: LogLine) -> None:
-        """Write what a step logged, under its own level."""
-        facts = {"workflow": run.workflow, "run": run.id, "step": line.step, **line.fields}
-        self._log.log(_LEVELS[line.level], "%s", line.message, extra={"facts": facts})
 
 
 def start_logging(

@@ -105,9 +105,10 @@ def test_cache_follows_the_xdg_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_misspelt_names_are_found() -> None:
-    """A variable that looks like a setting and is none is listed; credentials are not."""
-    environ = {"IPAAS_DATABSE": "x", "IPAAS_PORT": "1", "IPAAS_CREDENTIAL_SHOP": "{}", "PATH": "/bin"}
-    assert list_unknown_names(environ) == ["IPAAS_DATABSE"]
+    """A variable that looks like a setting and is none is listed; credentials and connectors' settings are not."""
+    environ = dict.fromkeys(["IPAAS_DATABSE", "IPAAS_PORT", "IPAAS_CREDENTIAL_SHOP", "IPAAS_SLACK_TEAM", "PATH"], "x")
+    assert list_unknown_names(environ) == ["IPAAS_DATABSE", "IPAAS_SLACK_TEAM"]
+    assert list_unknown_names(environ, connectors=["slack"]) == ["IPAAS_DATABSE"]
 
 
 def test_every_setting_is_described() -> None:

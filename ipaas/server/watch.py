@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 from watchfiles import awatch
 
+from ipaas.definition.folder import FILES_FOLDER, is_pipeline_file
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -36,7 +38,7 @@ async def watch_folder(folder: Path, changed: Callable[[], Awaitable[None]]) -> 
         nursery.start_soon(_set_when_cancelled, stop)
         bursts = awatch(
             folder,
-            watch_filter=lambda _, path: is_pipeline_file(folder, Path(path)),
+            watch_filter=lambda _, path: is_watched(folder, Path(path)),
             debounce=GATHER_MS,
             step=STEP_MS,
             stop_event=stop,
@@ -51,12 +53,11 @@ async def watch_folder(folder: Path, changed: Callable[[], Awaitable[None]]) -> 
                     looked = True
 
 
-def is_pipeline_file(folder: Path, path: Path) -> bool:
-    """Return whether `load_folder` would read the file: YAML, not hidden, not in the top folder `files`."""
-    inside = next((path.relative_to(root) for root in (folder, folder.resolve()) if path.is_relative_to(root)), path)
-    parts = inside.parts
+def is_watched(folder: Path, path: Path) -> bool:
+    """Return whether a path is one that `load_folder` would read: a pipeline, not hidden, not in the top folder `files`."""
+    parts = next((path.relative_to(root).parts for root in (folder, folder.resolve()) if path.is_relative_to(root)), ())
     hidden = any(part.startswith(".") for part in parts)
-    return path.suffix in {".yaml", ".yml"} and not hidden and parts[:1] != ("files",)
+    return is_pipeline_file(path.name) and not hidden and parts[:1] != (FILES_FOLDER,)
 
 
 async def _set_when_cancelled(stop: trio.Event) -> None:

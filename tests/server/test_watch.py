@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from ipaas.server.watch import is_pipeline_file, watch_folder
+from ipaas.server.watch import is_watched, watch_folder
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,7 @@ from ipaas.server.watch import is_pipeline_file, watch_folder
     [
         ("a.yaml", True),
         ("team/a.yml", True),
+        ("a.test.yaml", False),
         ("a.txt", False),
         (".a.yaml.swp", False),
         (".git/a.yaml", False),
@@ -20,7 +21,7 @@ from ipaas.server.watch import is_pipeline_file, watch_folder
 )
 def test_only_pipeline_files_count(path: str, expected: bool, tmp_path: Path) -> None:
     """YAML files count, but not hidden ones and not those that pipelines write under `files`."""
-    assert is_pipeline_file(tmp_path, tmp_path / path) is expected
+    assert is_watched(tmp_path, tmp_path / path) is expected
 
 
 async def test_change_is_noticed_after_the_first_look(tmp_path: Path) -> None:
