@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+MAX_CHOICES = 8
+"""More choices than these are listed in the hint only, and only when none is near."""
+
 MAX_SHOWN = 40
 """Characters of a value in a message; the place says where the rest is."""
 
@@ -170,7 +173,9 @@ def _describe(keyword: str, wanted: Any, value: Any) -> tuple[str, str]:
         case "enum":
             names = [each for each in wanted if isinstance(each, str)]
             hint = hint_nearest(value, names) if isinstance(value, str) and names else ""
-            listed = ", ".join(f"`{show_value(each)}`" for each in wanted[:12])
+            listed = ", ".join(f"`{show_value(each)}`" for each in wanted)
+            if len(wanted) > MAX_CHOICES:
+                return f"{shown} is not one of the {len(wanted)} values allowed here", hint or f"known: {listed}"
             return f"{shown} is not one of {listed}", hint if hint.startswith("did") else ""
         case "const":
             return f"{shown} is not `{show_value(wanted)}`", ""

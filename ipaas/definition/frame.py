@@ -80,6 +80,11 @@ def is_id(text: str) -> bool:
     return re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", text) is not None
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of an input or of a loop's item."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text) is not None
+
+
 def check_frame(source: Source) -> list[Problem]:
     """Return every problem of shape in a file whose YAML could be read, in the order of the schema."""
     root = source.root
@@ -137,9 +142,9 @@ class _Translator:
             case "oneOf" if self._kind in ("step", "trigger", "case"):
                 yield from self._make_wrong_verbs()
             case "const" if self._kind == "version":
-                yield self._make(
-                    "unsupported-version", f"version {show_value(self._value)} is not supported", "write `version: 1`"
-                )
+                quoted = " in quotes" if isinstance(self._value, str) else ""
+                message = f"version {show_value(self._value)}{quoted} is not supported"
+                yield self._make("unsupported-version", message, "write `version: 1`")
             case "pattern" | "minLength" if self._kind == "duration":
                 pass  # the compiler reads durations, and knows better what is wrong
             case "pattern" if self._kind in _SHAPES:
@@ -234,6 +239,8 @@ class _Translator:
             return "expressions are not possible here: write the value itself"
         if "string" in types and isinstance(value, (bool, int, float)):
             return "put it in quotes"
+        if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off") and "boolean" in types:
+            return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
         if isinstance(value, str) and ("integer" in types or "boolean" in types):
             return "write it without quotes" if value.isdecimal() or value in ("true", "false") else ""
         if (
@@ -263,6 +270,8 @@ class _Translator:
             for name in node.items
             if name in verbs and not (name == "wait" and isinstance(node.value["wait"], bool))
         ]
+        if len(present) == 1:
+            return  # beside a `wait: true`, which the compiler refuses
         if present:
             names = " and ".join(f"`{name}`" for name in present)
             hint = f"make one {self._kind} of each"
@@ -275,7 +284,10 @@ class _Translator:
             return
         # A misspelt verb is told as an unknown key, with the right one; to miss the verb as well says nothing new.
         unknown = [name for name in node.items if name not in self._finding.schema["properties"]]
-        if not any(hint_nearest(name, verbs).startswith("did") or _MEANT.get(name) in verbs for name in unknown):
+        if not any(
+            hint_nearest(name, verbs).startswith("did") or _MEANT.get(name) in verbs or name == "manual"
+            for name in unknown
+        ):
             yield self._make(
                 "no-verb", f"{subject} has no {noun}", f"add one of {', '.join(f'`{name}`' for name in verbs)}"
             )

@@ -115,7 +115,7 @@ def find_verb(node: Mapping) -> str | None:
     verbs = [name for name in node.items if name in STEP_VERBS and name != "wait"]
     if not verbs and "wait" in node.items:
         return "wait"
-    is_other = "wait" in node.items and "run_workflow" not in node.items
+    is_other = isinstance(node.items.get("wait"), Mapping) and "run_workflow" not in node.items
     return verbs[0] if len(verbs) == 1 and not is_other else None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipaas.definition.frame import is_name
 from ipaas.definition.json_schema import get_validator
 from ipaas.definition.nodes import Mapping, Node, Scalar
 from ipaas.definition.schema_check import find_schema_faults
@@ -47,6 +48,8 @@ def compile_workflow_inputs(draft: Draft, nodes: Mapping) -> tuple[InputSpec, ..
     """Return the workflow's inputs that are right."""
     specs = []
     for name, node in nodes.items.items():
+        if not is_name(name):
+            continue
         if isinstance(node, Mapping) and isinstance(node.value.get("required"), bool):
             draft.report(
                 node.keys["required"],
@@ -76,15 +79,16 @@ def compile_workflow_inputs(draft: Draft, nodes: Mapping) -> tuple[InputSpec, ..
     return tuple(specs)
 
 
-def join_inputs(specs: tuple[InputSpec, ...], *, given: bool) -> Schema:
-    """Return the schema of all inputs as one object.
+def join_schema(spec: InputSpec) -> Schema:
+    """Return an input's schema as a part of a larger one; references inside it point to its own root, which it is no longer."""
+    return {} if "$ref" in str(spec.schema) else spec.schema
 
-    Args:
-        given: as a person or a caller gives them, when those with a default may be left out; else as expressions see them.
-    """
-    properties: dict[str, Json] = {}
-    for spec in specs:
-        # References inside an input's schema point to its own root, which it is no longer.
-        properties[spec.name] = {} if "$ref" in str(spec.schema) else dict(spec.schema)
-    required: list[Json] = [spec.name for spec in specs if spec.required or not given]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+def join_inputs(specs: tuple[InputSpec, ...]) -> Schema:
+    """Return the schema of all inputs as one object, as a caller gives them: those with a default may be left out."""
+    return {
+        "type": "object",
+        "properties": {spec.name: dict(join_schema(spec)) for spec in specs},
+        "required": [spec.name for spec in specs if spec.required],
+        "additionalProperties": False,
+    }

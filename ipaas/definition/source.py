@@ -47,16 +47,11 @@ class Source:
 
     def place_in(self, scalar: Scalar, offset: int) -> Place:
         """Return where the character at `offset` of a scalar's text stands in the file."""
-        index = find_index(self.text, scalar, offset)
-        before = self.text[scalar.start : index]
-        breaks = before.count("\n")
-        if not breaks:
-            return Place(self.path, scalar.line, scalar.column + index - scalar.start)
-        return Place(self.path, scalar.line + breaks, len(before) - before.rfind("\n"))
+        return ScalarPlaces(self.path, self.text, scalar)(offset)
 
-    def placer(self, scalar: Scalar) -> Callable[[int], Place]:
-        """Return `place_in` for one scalar."""
-        return lambda offset: self.place_in(scalar, offset)
+    def placer(self, scalar: Scalar) -> ScalarPlaces:
+        """Return `place_in` for one scalar, as something that may be kept without keeping the whole tree."""
+        return ScalarPlaces(self.path, self.text, scalar)
 
     def find_node(self, path: tuple[str | int, ...]) -> Node | None:
         """Return the node at a path of keys and positions; None when there is none."""
@@ -69,6 +64,24 @@ class Source:
             else:
                 return None
         return node
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarPlaces:
+    """From an offset in one scalar's text to its place in the file. Compiled expressions keep it for their failures at run time."""
+
+    path: str
+    text: str = field(repr=False)
+    scalar: Scalar
+
+    def __call__(self, offset: int) -> Place:
+        """Return the place of the character at an offset of the scalar's text."""
+        index = find_index(self.text, self.scalar, offset)
+        before = self.text[self.scalar.start : index]
+        breaks = before.count("\n")
+        if not breaks:
+            return Place(self.path, self.scalar.line, self.scalar.column + index - self.scalar.start)
+        return Place(self.path, self.scalar.line + breaks, len(before) - before.rfind("\n"))
 
 
 def read_source(data: bytes | str, path: str) -> Source:
@@ -96,13 +109,13 @@ def _decode(data: bytes | str, path: str) -> str | Problem:
         except UnicodeDecodeError as error:
             place = _locate(path, data[: error.start].decode("utf-8"))
             return Problem(
-                place, f"the byte 0x{data[error.start]:02x} is not UTF-8", "encoding", "save the file as UTF-8"
+                place, f"the byte 0x{data[error.start]:02x} is not UTF-8", "bad-encoding", "save the file as UTF-8"
             )
     else:
         text = data
     if text.startswith("\ufeff"):
         return Problem(
-            Place(path), "the file begins with a byte order mark", "encoding", "save the file as UTF-8 without BOM"
+            Place(path), "the file begins with a byte order mark", "bad-encoding", "save the file as UTF-8 without BOM"
         )
     bad = _UNPRINTABLE.search(text)
     if bad:
@@ -110,7 +123,7 @@ def _decode(data: bytes | str, path: str) -> str | Problem:
         return Problem(
             place,
             f"the character U+{ord(bad[0]):04X} is not allowed in YAML",
-            "encoding",
+            "bad-encoding",
             "remove it, or write an escape in double quotes",
         )
     directive = _DIRECTIVE.match(text)
@@ -213,7 +226,9 @@ class _Composer:
         if event.tag is not None:
             self._refuse_tag(event)
         if "\0" in text:
-            self._refuse(self._place(event), "the text holds a NUL character", "encoding", "remove the escape `\\0`")
+            self._refuse(
+                self._place(event), "the text holds a NUL character", "bad-encoding", "remove the escape `\\0`"
+            )
         node = Scalar(
             value=text,
             text=text,
@@ -348,7 +363,7 @@ class _Composer:
 
     def _refuse_tag(self, event: Any) -> None:
         hint = "remove it; put a text that begins with `!` in quotes"
-        self._refuse(self._place(event), f"the tag `{shorten(event.tag)}` is not allowed", "tag", hint)
+        self._refuse(self._place(event), f"the tag `{shorten(event.tag)}` is not allowed", "yaml-tag", hint)
 
     def _refuse_key(self, event: Any) -> None:
         """A list or an object as a key; what follows makes no sense, and `{{ x }}` is what people mean by it."""

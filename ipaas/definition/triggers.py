@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from ipaas.definition.cron import normalize_cron
 from ipaas.definition.draft import Draft, find_mapping, find_scalar, find_text, list_texts
-from ipaas.definition.frame import TRIGGER_KINDS
+from ipaas.definition.frame import TRIGGER_KINDS, is_id
 from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Scalar, shorten
 from ipaas.errors import InputError
@@ -35,11 +35,10 @@ _BELONGS: Final = {"timezone": ("cron", "at"), "missed": _SCHEDULES, "missed_win
 
 @dataclass(frozen=True, slots=True)
 class TriggerDraft:
-    """A trigger without its inputs, which need the workflow's scope."""
+    """A trigger without its inputs, which need the workflow's scope, and the node that has them."""
 
     trigger: Trigger
     node: Mapping
-    inputs: Mapping | None
 
 
 def compile_triggers(draft: Draft, nodes: Sequence, workflow_id: str) -> list[TriggerDraft]:
@@ -68,7 +67,7 @@ def compile_triggers(draft: Draft, nodes: Sequence, workflow_id: str) -> list[Tr
         seen[trigger_id] = node.items["id"].line if "id" in node.items else node.line
         trigger = _compile_trigger(draft, node, kind, trigger_id, workflow_id)
         if trigger is not None:
-            found.append(TriggerDraft(trigger, node, find_mapping(node, "inputs")))
+            found.append(TriggerDraft(trigger, node))
     return found
 
 
@@ -186,10 +185,13 @@ def _compile_after(draft: Draft, node: Mapping, workflow_id: str) -> After | Non
         return None
     if scalar.value == workflow_id:
         draft.report(
-            scalar, "cycle", "the workflow would start itself for ever", "for repetition use `every:` or `cron:`"
+            scalar,
+            "workflow-cycle",
+            "the workflow would start itself for ever",
+            "for repetition use `every:` or `cron:`",
         )
         return None
-    if draft.signatures is not None and scalar.value not in draft.signatures:
+    if draft.signatures is not None and scalar.value not in draft.signatures and is_id(scalar.value):
         draft.report(
             scalar,
             "unknown-workflow",

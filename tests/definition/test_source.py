@@ -66,8 +66,8 @@ def test_comments_and_an_end_marker_may_follow_the_document() -> None:
     [
         ("a: 1\na: 2\n", "p.yaml:2:1: the key `a` stands in line 1 already [duplicate-key]\n  hint: remove one of them"),
         ("<<: {a: 1}\n", "p.yaml:1:1: merge keys `<<` are not allowed [merge-key]\n  hint: write the keys out"),
-        ("a: !x 3\n", "p.yaml:1:4: the tag `!x` is not allowed [tag]\n  hint: remove it; put a text that begins with `!` in quotes"),
-        ("a: !!python/object:os.system {}", "p.yaml:1:4: the tag `tag:yaml.org,2002:python/object:os.syst…` is not allowed [tag]\n  hint: remove it; put a text that begins with `!` in quotes"),
+        ("a: !x 3\n", "p.yaml:1:4: the tag `!x` is not allowed [yaml-tag]\n  hint: remove it; put a text that begins with `!` in quotes"),
+        ("a: !!python/object:os.system {}", "p.yaml:1:4: the tag `tag:yaml.org,2002:python/object:os.syst…` is not allowed [yaml-tag]\n  hint: remove it; put a text that begins with `!` in quotes"),
         ("a: &x [*x]\n", "p.yaml:1:8: the alias `*x` is part of what it stands for [recursive-alias]\n  hint: write the value out"),
         ("a: *x\n", "p.yaml:1:4: no anchor `&x` comes before the alias `*x` [unknown-alias]\n  hint: put a value that begins with `*` in quotes"),
         ("a: 1\n---\nb: 2\n", "p.yaml:2:1: a second document begins here [many-documents]\n  hint: put it in a file of its own"),
@@ -81,13 +81,13 @@ def test_comments_and_an_end_marker_may_follow_the_document() -> None:
         ("", "p.yaml:1:1: the file is empty [empty-file]\n  hint: begin with `version: 1`"),
         ("# only this\n", "p.yaml:1:1: the file is empty [empty-file]\n  hint: begin with `version: 1`"),
         ("---\n", "p.yaml:1:1: the file is empty [empty-file]\n  hint: begin with `version: 1`"),
-        ('a: "\\0"\n', "p.yaml:1:4: the text holds a NUL character [encoding]\n  hint: remove the escape `\\0`"),
-        ("a: \0\n", "p.yaml:1:4: the character U+0000 is not allowed in YAML [encoding]\n  hint: remove it, or write an escape in double quotes"),
-        ("a:\n  b: \ud800\n", "p.yaml:2:6: the character U+D800 is not allowed in YAML [encoding]\n  hint: remove it, or write an escape in double quotes"),
-        ("\ufeffa: 1\n", "p.yaml:1:1: the file begins with a byte order mark [encoding]\n  hint: save the file as UTF-8 without BOM"),
-        (b"a: 1\nb: \xff\n", "p.yaml:2:4: the byte 0xff is not UTF-8 [encoding]\n  hint: save the file as UTF-8"),
-        ("a: 1\n".encode("utf-16"), "p.yaml:1:1: the byte 0xff is not UTF-8 [encoding]\n  hint: save the file as UTF-8"),
-        (b"a: \xed\xa0\x80\n", "p.yaml:1:4: the byte 0xed is not UTF-8 [encoding]\n  hint: save the file as UTF-8"),
+        ('a: "\\0"\n', "p.yaml:1:4: the text holds a NUL character [bad-encoding]\n  hint: remove the escape `\\0`"),
+        ("a: \0\n", "p.yaml:1:4: the character U+0000 is not allowed in YAML [bad-encoding]\n  hint: remove it, or write an escape in double quotes"),
+        ("a:\n  b: \ud800\n", "p.yaml:2:6: the character U+D800 is not allowed in YAML [bad-encoding]\n  hint: remove it, or write an escape in double quotes"),
+        ("\ufeffa: 1\n", "p.yaml:1:1: the file begins with a byte order mark [bad-encoding]\n  hint: save the file as UTF-8 without BOM"),
+        (b"a: 1\nb: \xff\n", "p.yaml:2:4: the byte 0xff is not UTF-8 [bad-encoding]\n  hint: save the file as UTF-8"),
+        ("a: 1\n".encode("utf-16"), "p.yaml:1:1: the byte 0xff is not UTF-8 [bad-encoding]\n  hint: save the file as UTF-8"),
+        (b"a: \xed\xa0\x80\n", "p.yaml:1:4: the byte 0xed is not UTF-8 [bad-encoding]\n  hint: save the file as UTF-8"),
     ],
 )  # fmt: skip
 def test_what_is_not_allowed_is_refused_with_its_place(text: str | bytes, problem: str | None) -> None:
@@ -134,7 +134,7 @@ def test_broken_yaml_is_explained_without_jargon(text: str, problem: str) -> Non
 def test_everything_wrong_is_told_at_once() -> None:
     """A refused key or tag does not hide the next."""
     assert [problem.code for problem in read("a: !x 1\na: 2\n<<: {}\nb: .inf\n").problems] == [
-        "tag",
+        "yaml-tag",
         "duplicate-key",
         "merge-key",
         "not-json",
@@ -164,7 +164,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("\n" * 1_000_000, "empty-file"),
         ("{a: 1, " * 100_000, "bad-key"),
         ("a: 1\n" * 100_000, "duplicate-key"),
-        ("a: !b c\n" * 1, "tag"),
+        ("a: !b c\n" * 1, "yaml-tag"),
     ],
     ids=lambda each: each if len(each) < 20 else "",
 )
