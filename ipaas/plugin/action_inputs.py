@@ -143,7 +143,7 @@ def _describe(error: ErrorDetails) -> str:
     kind = error["type"]
     if kind == "missing":
         return f"input `{where}` is required"
-    if kind == "extra_forbidden":
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"unknown input `{where}`"
     if kind in _EXPECTED:
         return f"input `{where}` must be {_EXPECTED[kind]}, not {_kind_of(error['input'])}"

@@ -87,6 +87,10 @@ class Connector:
         """Its actions, in the order in which they stand in the file."""
         return tuple(self._actions.values())
 
+    def get_action(self, name: str) -> Action:
+        """Return the action of that name (without the connector's), or raise `KeyError`."""
+        return self._actions[name]
+
     @property
     def place(self) -> str:
         """`file:line` where it is made."""

@@ -160,6 +160,7 @@ def make_context(
     config: Mapping[str, str] | None = None,
     dry: bool = False,
     recorder: RequestRecorder | None = None,
+    base_url: str | None = None,
     run: RunInfo | None = None,
 ) -> Context:
     """Return the context for one attempt of `action`.
@@ -171,6 +172,7 @@ def make_context(
         state: None is a state that ends with the context.
         config: None is what the registry found for the action's connector.
         recorder: takes the requests instead of the network, and answers them (a dry run).
+        base_url: in place of the connector's, for tests against a server of their own.
     """
     fields = Credential(credential, declared=action.credential)
 
@@ -183,7 +185,7 @@ def make_context(
 
         return HttpClient(
             exchange=exchange,
-            base_url=action.base_url,
+            base_url=action.base_url if base_url is None else base_url,
             credential=fields,
             scheme=action.auth,
             idempotency_key=idempotency_key,

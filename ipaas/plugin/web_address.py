@@ -148,8 +148,17 @@ def resolve_address(text: str, base: WebAddress | None) -> WebAddress:
 
 
 def follow_reference(base: WebAddress, reference: str) -> WebAddress:
-    """Return what a `Location` header means (RFC 9110, section 10.2.2)."""
-    return parse_address(urljoin(str(base), reference.strip()), what="the redirect's `Location`")
+    """Return what a `Location` header means (RFC 9110, section 10.2.2).
+
+    Raises:
+        StepError: of type `validation`.
+    """
+    what = "its `Location`"
+    try:
+        joined = urljoin(str(base), reference.strip())
+    except ValueError as error:
+        raise _bad(f"{what} cannot be read: {error}", "") from None
+    return parse_address(joined, what=what)
 
 
 def _read_port(port: int, what: str) -> int:

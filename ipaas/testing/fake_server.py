@@ -247,7 +247,8 @@ class FakeServer:
                 received, rest = found
                 self.requests.append(received)
                 self._note_change()
-                if not await self._answer(stream, raw, self._choose(received)):
+                goes_on = await self._answer(stream, raw, self._choose(received))
+                if not goes_on or received.headers.get("connection", "").lower() == "close":
                     return
         except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
             return
