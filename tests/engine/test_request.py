@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -25,7 +26,7 @@ REGION = spec("region", {"type": "string", "enum": ["eu", "us"], "description": 
 
 
 def orders(concurrency: Concurrency | None = None) -> Workflow:
-    return workflow(id="orders", inputs=(MINIMUM, REGION), concurrency=concurrency)
+    return replace(workflow(id="orders"), inputs=(MINIMUM, REGION), concurrency=concurrency)
 
 
 def test_defaults_are_filled_in() -> None:
@@ -53,7 +54,7 @@ def test_request_is_pinned_to_the_version() -> None:
 
 def test_default_may_be_null() -> None:
     """An input whose default is null is not required."""
-    assert complete_inputs(workflow(inputs=(spec("note", {}, default=None),)), {}) == {"note": None}
+    assert complete_inputs(replace(workflow(), inputs=(spec("note", {}, default=None),)), {}) == {"note": None}
 
 
 def refuse(inputs: dict[str, Json], refused: Workflow | None = None) -> InputError:
@@ -82,7 +83,7 @@ def test_missing_input_says_what_it_is() -> None:
 def test_wrong_input_says_where() -> None:
     """A value that does not fit is refused with its path in the input."""
     rows = spec("rows", {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}}}})
-    error = refuse({"rows": [{"id": 1}, {"id": "2"}]}, workflow(id="load", inputs=(rows,)))
+    error = refuse({"rows": [{"id": 1}, {"id": "2"}]}, replace(workflow(id="load"), inputs=(rows,)))
     assert error.message.startswith("input `rows[1].id` of workflow `load`: ")
 
 
