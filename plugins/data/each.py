@@ -66,11 +66,6 @@ async def select_where(expression: Expr, items: Sequence[Json]) -> list[Json]:
     return kept
 
 
-def pause_points(total: int) -> range:
-    """Return the indexes of a long plain loop at which it should await `trio.lowlevel.checkpoint()`."""
-    return range(0, total, ITEMS_PER_TURN * 50)
-
-
 def as_objects(items: Sequence[Json], label: str) -> list[dict[str, Any]]:
     """Return the items, which must all be objects.
 

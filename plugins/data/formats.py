@@ -1,55 +1,23 @@
 """The actions of `data` that read and write text formats: `parse_<format>` and `format_<format>` for each.
 
-Owns the actions' inputs and outputs, and where the work is done: large texts in a thread, so that the other runs go on. Each
-format has its module. Annotations are read at run time, so this module does without `from __future__ import annotations`.
+Owns the actions' inputs and outputs. Each format has its module; `work` decides whether it runs in a thread. Annotations are read at run time, so this module does without `from __future__ import annotations`.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Final, TypeVar
-
-import trio
+from typing import Annotated
 
 from ipaas.plugin import Context, Doc, Fatal, Json, JsonObject
 
 from . import csv_text, json_text, markdown_table, xml_text, yaml_text
 from .connector import data
 from .each import as_objects
+from .work import measure, work
 
-SMALL: Final = 20_000
-"""Characters, or values: below it the work takes about a millisecond, and a thread is not worth its while."""
-
-Result = TypeVar("Result")
 Text = Annotated[str, Doc("the text")]
 Delimiter = Annotated[str, Doc('the character between cells; a tab is "\\t"')]
 Quote = Annotated[str, Doc("the character around cells that contain special ones")]
 Rows = Annotated[list[JsonObject], Doc("one object for each row")]
 Indent = Annotated[int, Doc("spaces for each level; 0 is everything in one line")]
-
-
-async def work(function: Callable[[], Result], size: int) -> Result:
-    """Return what a pure function returns; in a thread when the work is large. A cancel leaves the thread to end by itself."""
-    if size <= SMALL:
-        await trio.lowlevel.checkpoint()
-        return function()
-    return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
-
-
-def measure(value: Json) -> int:
-    """Return about how large the value is: its values and the characters of its texts, counted no further than `SMALL`."""
-    size = 0
-    stack: list[Any] = [value]
-    while stack and size <= SMALL:
-        item = stack.pop()
-        size += 1
-        if isinstance(item, str):
-            size += len(item)
-        elif isinstance(item, dict):
-            size += len(item)
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-    return size
 
 
 def _check_indent(indent: int) -> None:

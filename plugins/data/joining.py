@@ -53,8 +53,11 @@ def pair_up(left_keys: Sequence[Json], right_keys: Sequence[Json], kind: Kind) -
     return pairs
 
 
-def merge_pairs(
-    pairs: Sequence[Pair], left: Sequence[dict[str, Any]], right: Sequence[dict[str, Any]]
-) -> list[JsonObject]:
-    """Return one object for each pair; the right side's fields win."""
+def list_pairs(pairs: Sequence[Pair], left: Sequence[Json], right: Sequence[Json]) -> list[JsonObject]:
+    """Return `{left, right}` for each pair, null on the side that has none."""
+    return [{"left": None if a is None else left[a], "right": None if b is None else right[b]} for a, b in pairs]
+
+
+def merge_pairs(pairs: Sequence[Pair], left: Sequence[Any], right: Sequence[Any]) -> list[JsonObject]:
+    """Return one object for each pair of objects; the right side's fields win."""
     return [{**(left[a] if a is not None else {}), **(right[b] if b is not None else {})} for a, b in pairs]

@@ -6,6 +6,7 @@ Annotations are read at run time, so this module does without `from __future__ i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import trio
@@ -14,9 +15,10 @@ from ipaas.plugin import Context, Doc, Expr, Fatal, ItemExpr, Json, JsonObject
 
 from .connector import data
 from .each import as_objects, evaluate_each, select_where
-from .joining import Kind, merge_pairs, pair_up
+from .joining import Kind, list_pairs, merge_pairs, pair_up
 from .keys import identity, order_by
 from .summary import Function, check_values, summarise
+from .work import work
 
 Items = Annotated[list[Json], Doc("the list")]
 
@@ -67,7 +69,8 @@ async def sort_items(
     The sort is stable, and null comes last in both directions. The keys at one position must all be numbers, all text or all booleans.
     """
     keys = items if by is None else await evaluate_each(by, items)
-    return [items[index] for index in order_by(keys, descending, "items")]
+    order = await work(partial(order_by, keys, descending, "items"), len(keys))
+    return [items[index] for index in order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +185,10 @@ async def join(
         as_objects(right, "right")
     left_keys = await evaluate_each(left_key, left, "left")
     right_keys = await evaluate_each(right_key, right, "right")
-    pairs = pair_up(left_keys, right_keys, kind)
-    if result == "merged":
-        return merge_pairs(pairs, as_objects(left, "left"), as_objects(right, "right"))
-    return [{"left": None if a is None else left[a], "right": None if b is None else right[b]} for a, b in pairs]
+    size = len(left) + len(right)
+    pairs = await work(partial(pair_up, left_keys, right_keys, kind), size)
+    combine = merge_pairs if result == "merged" else list_pairs
+    return await work(partial(combine, pairs, left, right), size)
 
 
 @data.action(effect="read", pure=True)
