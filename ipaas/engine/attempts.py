@@ -72,7 +72,7 @@ async def perform_step(walk: Walk, step: Step, path: str, frame: Frame) -> StepR
     try:
         _refuse_in_doubt(walk, step, earlier)
         inputs = _evaluate_inputs(step, path, frame)
-        result = replace(result, inputs=_show(inputs) if is_leaf else None)
+        result = replace(result, inputs=show_inputs(inputs) if is_leaf else None)
         work = _Work(step, path, inputs, frame, _timeout_of(walk, step), _retry_of(walk, step))
     except StepFailed as failure:
         result = replace(result, status="failed", error=failure.error)
@@ -137,7 +137,7 @@ async def _perform(walk: Walk, work: _Work, attempt: int) -> Json:
                         path=path,
                         attempt=attempt,
                         workflow=step.body.workflow,
-                        inputs=_show(work.inputs),
+                        inputs=show_inputs(work.inputs),
                         wait=step.body.wait,
                     )
                 )
@@ -217,7 +217,7 @@ def _evaluate_inputs(step: Step, path: str, frame: Frame) -> Mapping[str, Json |
     return {}
 
 
-def _show(inputs: Mapping[str, Json | Deferred]) -> dict[str, Json]:
+def show_inputs(inputs: Mapping[str, Json | Deferred]) -> dict[str, Json]:
     """Return inputs as plain JSON: expressions that the action evaluates itself are shown as their text."""
     return {name: _show_value(value) for name, value in inputs.items()}
 

@@ -1,6 +1,6 @@
-"""Making a line of a run's log out of what a step said.
+"""Lines and errors as people may read them: without secrets, on one line, of bounded length.
 
-Owns what is taken out of a line and how long it may be. Pure. Called by the live host, for the engine's own lines and the connectors'.
+Owns what is taken out of them. Pure. Called by the hosts, for the engine's own lines and errors and the connectors'.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ipaas.errors import StepError
 from ipaas.plugin.plain_json import to_plain_json
-from ipaas.run import LogLine
+from ipaas.run import LogLine, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,19 @@ def make_line(
         step=step,
         attempt=attempt,
         fields=shown,
+    )
+
+
+def redact_error(error: RunError, redact: Callable[[Json], Json]) -> RunError:
+    """Return the error without secrets and control characters in what a person reads."""
+    return RunError(
+        type=error.type,
+        message=write_out(str(redact(error.message))),
+        step=error.step,
+        attempt=error.attempt,
+        place=error.place,
+        hint=write_out(str(redact(error.hint))),
+        retry_after_s=error.retry_after_s,
     )
 
 

@@ -16,6 +16,7 @@ from ipaas.model import (
     Catch,
     Deferred,
     ForEach,
+    InputSpec,
     Parallel,
     Place,
     RunWorkflow,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ipaas.errors import ErrorType
-    from ipaas.model import Body, Json
+    from ipaas.model import Body, Json, Schema
 
     Formula: TypeAlias = "Json | Callable[[Mapping[str, Any]], Any]"
     """A constant, or a function of the scope."""
@@ -149,14 +150,28 @@ def step(id: str, body: Body, *, condition: Formula | None = None, line: int = 1
     return Step(id=id, place=Place(FILE, line, 5), body=body, condition=when, **keys)
 
 
-def workflow(*steps: Step, id: str = "test", outputs: Mapping[str, Any] | None = None, **keys: Any) -> Workflow:
-    """Return a workflow of these steps; `keys` are those of `Workflow`."""
+def workflow(
+    *steps: Step,
+    id: str = "test",
+    inputs: Mapping[str, Schema] | None = None,
+    outputs: Mapping[str, Any] | None = None,
+    **keys: Any,
+) -> Workflow:
+    """Return a workflow of these steps; `inputs` are schemas, required without a `default`; `keys` are those of `Workflow`."""
+    place = Place(FILE, 1, 1)
+    specs = [
+        InputSpec(
+            name=name, schema=schema, place=place, required="default" not in schema, default=schema.get("default")
+        )
+        for name, schema in (inputs or {}).items()
+    ]
     return Workflow(
         id=id,
         version="0" * 64,
         path=FILE,
         source="",
-        place=Place(FILE, 1, 1),
+        place=place,
+        inputs=tuple(specs),
         block=block(*steps),
         outputs=None if outputs is None else PythonTemplate(outputs),
         **keys,
