@@ -13,6 +13,7 @@ Nothing is taken from the environment but the certificates that the machine trus
 from __future__ import annotations
 
 import ssl
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Self, final
 
 import trio
@@ -24,7 +25,7 @@ from ipaas.plugin.redirects import MAX_REDIRECTS, find_next_request
 from ipaas.plugin.response_body import ACCEPT_ENCODING, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
     import httpcore2
@@ -36,6 +37,8 @@ DEFAULT_TIMEOUT_S: Final = 30.0
 MAX_RESPONSE_BYTES: Final = 10 * 1024 * 1024
 MAX_CONNECTIONS: Final = 200
 """Twice the runs that the engine has in flight by default."""
+MAX_PER_HOST: Final = 100
+"""Half of them: a host that hangs must not take the connections of all others."""
 MAX_IDLE: Final = 50
 KEEPALIVE_S: Final = 4.0
 """Below the five seconds after which common servers close an idle connection: a request must not meet the closing."""
@@ -51,6 +54,8 @@ class HttpPool:
 
     Args:
         allow_networks: CIDRs that may be connected to though they are not global (`127.0.0.0/8`).
+        max_connections: at once, to all hosts; who finds none waits, and its deadline runs.
+        max_per_host: at once, to one host and port.
         timeout_s: for a whole exchange, when the request does not say.
         max_response_bytes: of a body, decompressed; a request can only lower it.
         resolve: looks names up; default: the machine's resolver.
@@ -65,6 +70,7 @@ class HttpPool:
         allow_networks: Sequence[str] = (),
         *,
         max_connections: int = MAX_CONNECTIONS,
+        max_per_host: int = MAX_PER_HOST,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         resolve: Resolver | None = None,
@@ -72,6 +78,7 @@ class HttpPool:
     ) -> None:
         self._allow_networks = tuple(allow_networks)
         self._max_connections = max_connections
+        self._lanes = _Lanes(min(max_per_host, max_connections))
         self._timeout_s = timeout_s
         self._max_response_bytes = max_response_bytes
         self._resolve = resolve
@@ -117,7 +124,8 @@ class HttpPool:
 
     async def _follow(self, request: OutgoingRequest, progress: _Progress) -> Response:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._send_once(request, progress)
+            async with self._lanes.enter(request.url.origin):
+                answer = await self._send_once(request, progress)
             if isinstance(answer, Response):
                 return answer
             request = answer
@@ -182,6 +190,30 @@ class HttpPool:
                 network_backend=AddressGuard(self._allow_networks, resolve=self._resolve),
             )
         return self._pool
+
+
+@final
+class _Lanes:
+    """A limit for each origin; an origin that nobody uses is forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lanes: dict[tuple[str, str, int], trio.CapacityLimiter] = {}
+
+    @asynccontextmanager
+    async def enter(self, origin: tuple[str, str, int]) -> AsyncIterator[None]:
+        """Hold one place in the origin's lane, waiting for it in order."""
+        lane = self._lanes.setdefault(origin, trio.CapacityLimiter(self._size))
+        holder = object()
+        try:
+            await lane.acquire_on_behalf_of(holder)
+            try:
+                yield
+            finally:
+                lane.release_on_behalf_of(holder)
+        finally:
+            if lane.borrowed_tokens == 0 and lane.statistics().tasks_waiting == 0:
+                self._lanes.pop(origin, None)
 
 
 @final

@@ -1,5 +1,7 @@
 import gzip
+import itertools
 import ssl
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from trio.testing import MockClock
 from ipaas.errors import InputError, StepError
 from ipaas.plugin import HttpPool, make_context
 from ipaas.plugin.http_request import OutgoingRequest
+from ipaas.plugin.response_body import BodyDecoder
 from ipaas.plugin.web_address import parse_address
 from ipaas.testing.fake_server import (
     Answer,
@@ -65,6 +68,30 @@ async def test_many_requests_share_few_connections(server: FakeServer) -> None:
 
 def _request(url: str) -> OutgoingRequest:
     return OutgoingRequest(method="GET", url=parse_address(url))
+
+
+async def test_hanging_host_does_not_take_every_connection(server: FakeServer, fast_clock: MockClock) -> None:
+    """While one host hangs on as many requests as it may have, others are answered; its further requests wait their time out."""
+    server.on("GET", "/", hang())
+    async with (
+        FakeServer() as other,
+        HttpPool(["127.0.0.1"], max_connections=4, max_per_host=2, timeout_s=5) as small,
+        trio.open_nursery() as nursery,
+    ):
+        other.on("*", "*", reply(text="ok"))
+        failures: list[str] = []
+
+        async def send_to_the_hanging_one() -> None:
+            with pytest.raises(StepError) as caught:
+                await small.send(_request(server.url))
+            failures.append(caught.value.type)
+
+        for _ in range(6):
+            nursery.start_soon(send_to_the_hanging_one)
+        await server.wait_requests(2)
+        assert (await small.send(_request(other.url))).text == "ok"
+        assert failures == []
+    assert (failures, len(server.requests)) == (["timeout"] * 6, 2)
 
 
 async def test_silence_is_a_timeout(server: FakeServer, make_http: MakeHttp, fast_clock: MockClock) -> None:
@@ -184,6 +211,27 @@ async def test_bomb_costs_no_more_than_the_limit(server: FakeServer, make_http: 
         "limit_exceeded",
         f"the answer of `{server.url}/` is larger than 10485760 bytes after decompression",
     )
+
+
+async def test_endless_nothing_is_stopped(server: FakeServer, make_http: MakeHttp) -> None:
+    """Compressed blocks that unpack to nothing, for ever, count by what came in."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+    nothing = gzip.compress(b"") * 1000
+    server.on("GET", "/", Answer(pieces=itertools.chain([head], itertools.repeat(nothing, 1000)), ending="close"))
+    assert (await fail(make_http, server.url, max_bytes=50_000)).type == "limit_exceeded"
+
+
+def test_bomb_is_never_unpacked_beyond_the_limit() -> None:
+    """Refusing 300 MB costs memory of the limit's size and not of the bomb's."""
+    bomb = gzip.compress(bytes(300_000_000))
+    tracemalloc.start()
+    try:
+        decoder = BodyDecoder("gzip", max_bytes=1_000_000, where="here")
+        with pytest.raises(StepError, match="is larger than 1000000 bytes"):
+            decoder.feed(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_large_body_is_refused_by_its_length(server: FakeServer, make_http: MakeHttp) -> None:
