@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Literal
 
-from ipaas.plugin import Connector, Context, Doc, Fatal, Json, JsonObject, hookimpl
+from ipaas.plugin import Connector, Context, Doc, Json, JsonObject, StepError, hookimpl
 
 flow = Connector("flow")
 
@@ -41,18 +41,10 @@ async def log(
 async def fail(
     ctx: Context,
     message: Annotated[str, Doc("what went wrong and how to mend it")],
-    type: Annotated[
-        ErrorType, Doc("how handlers see it: what `catch` and `retry` compare with their `errors`")
-    ] = "validation",
+    type: Annotated[ErrorType, Doc("what `catch` and `retry` compare with their `errors`")] = "validation",
 ) -> None:
-    """Fail on purpose. The message is the step's error, and the run's unless something catches it.
-
-    It is not retried, whatever its type. A dry run, whose values are made up, notes the failure and goes on.
-    """
-    if ctx.dry:
-        ctx.log.warning(f"would fail here: {message}")
-        return
-    raise Fatal(message, type=type)
+    """Fail on purpose. The message is the step's error, and the run's unless something catches it."""
+    raise StepError(message, type=type)
 
 
 @flow.action(effect="read", pure=True, name="set")

@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no reason for a red test: examples have no deadline of their own.
+settings.register_profile("ipaas", deadline=None)
+settings.load_profile("ipaas")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

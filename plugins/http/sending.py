@@ -136,7 +136,7 @@ async def _read_options(ctx: Context, request: Request) -> dict[str, Any]:
 
 async def _send(ctx: Context, request: Request, options: Mapping[str, Any], url: str, query: JsonObject) -> Response:
     """Send one request, with the credential in its query when that is where it belongs."""
-    if name := ctx.credential.get("query"):
+    if name := _find_parameter(ctx):
         url = remove_parameters(url, {name})
         query = {**query, name: ctx.credential["value"]}
     values: dict[str, Any] = dict(query)  # text, numbers, booleans, null and lists of them, by the inputs' types
@@ -144,5 +144,11 @@ async def _send(ctx: Context, request: Request, options: Mapping[str, Any], url:
 
 
 def _without_credential(ctx: Context, url: str) -> str:
-    name = ctx.credential.get("query")
+    name = _find_parameter(ctx)
     return remove_parameters(url, {name}) if name else url
+
+
+def _find_parameter(ctx: Context) -> str:
+    """Return the query parameter that carries the credential; empty when a header does, or nothing."""
+    in_header = any(field in ctx.credential for field in ("token", "username", "header"))
+    return "" if in_header else ctx.credential.get("query")

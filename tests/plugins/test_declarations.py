@@ -4,6 +4,7 @@ import pytest
 
 from ipaas.registry import Registry, load_registry
 from ipaas.testing.connector_conformance import list_faults
+from tests.plugins.input_tables import render_tables
 
 PLUGINS = Path(__file__).parent.parent.parent / "plugins"
 
@@ -31,3 +32,16 @@ def test_http_and_files_share_the_files_root() -> None:
     registry = load_registry(entry_points=False, config_env={"IPAAS_FILES_ROOT": "/srv/files"})
     assert registry.actions["files.read"].config["root"] == "/srv/files"
     assert registry.actions["http.post"].config["files.root"] == "/srv/files"
+
+
+@pytest.mark.parametrize("name", ["data", "files", "flow", "http"])
+def test_input_tables_in_the_documents_are_true(registry: Registry, name: str, request: pytest.FixtureRequest) -> None:
+    """The tables of inputs say what the actions declare; `--update` writes them."""
+    path = PLUGINS.parent / "docs" / "connectors" / f"{name}.md"
+    page = path.read_text(encoding="utf-8")
+    rendered = render_tables(page, registry.catalog)
+    if request.config.getoption("--update"):
+        path.write_text(rendered, encoding="utf-8")
+        page = rendered
+    assert page == rendered
+    assert "<!-- inputs of" in page

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipaas.plugin import Action, Fatal, StepError
+from ipaas.plugin import Action, StepError
 from tests.plugins.bundled import JSON, TEXT, Bench
 
 
@@ -34,23 +34,24 @@ async def test_log_refuses_an_unknown_level(act: Bench) -> None:
 
 
 async def test_fail_raises_what_it_is_told(act: Bench) -> None:
-    """`flow.fail` fails with its message and type, in the class that is not retried."""
-    with pytest.raises(Fatal, match="no orders today") as caught:
+    """`flow.fail` fails with its message and type, in the class whose retries the type decides."""
+    with pytest.raises(StepError, match="no orders today") as caught:
         await act("flow.fail", message="no orders today", type="not_found")
-    assert caught.value.type == "not_found"
+    assert (type(caught.value), caught.value.type) == (StepError, "not_found")
 
 
 async def test_fail_says_validation_unless_told(act: Bench) -> None:
-    """A failure without a type is of type `validation`."""
-    with pytest.raises(Fatal) as caught:
+    """A failure without a type is of type `validation`, which nothing retries by itself."""
+    with pytest.raises(StepError) as caught:
         await act("flow.fail", message="no")
     assert caught.value.type == "validation"
 
 
-async def test_fail_goes_on_in_a_dry_run(act: Bench) -> None:
-    """In a dry run, where values are made up, a failure is noted and the walk goes on."""
-    assert await act.run("flow.fail", {"message": "no orders"}, dry=True) is None
-    assert act.lines == [("warning", "would fail here: no orders")]
+async def test_fail_leaves_some_types_to_the_engine(act: Bench) -> None:
+    """Nobody can pretend that a run was cancelled or is in doubt."""
+    for kind in ("cancelled", "in_doubt", "connector_bug", "circuit_open", "expression"):
+        with pytest.raises(StepError, match="input `type` must be"):
+            await act("flow.fail", message="no", type=kind)
 
 
 @given(values=st.dictionaries(TEXT | st.sampled_from(["ctx", "self", "values", "model_config"]), JSON, max_size=6))

@@ -314,6 +314,14 @@ async def test_a_credential_in_the_query(client: Client) -> None:
     assert "s3cr3t-key" not in caught.value.message
 
 
+async def test_a_credential_goes_to_one_place(client: Client) -> None:
+    """Of a credential with fields for header and query, the header carries it."""
+    client.context["credential"] = {"token": "t0k3n", "query": "key", "value": "v4lue"}
+    client.server.on("GET", "/", reply())
+    await client("get")
+    assert (client.queries, client.server.requests[0].headers["authorization"]) == ([{}], "Bearer t0k3n")
+
+
 async def test_a_credential_without_its_value_says_so(client: Client) -> None:
     """A half credential is refused before anything is sent."""
     client.context["credential"] = {"query": "api_key"}
