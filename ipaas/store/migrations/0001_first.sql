@@ -41,7 +41,7 @@ CREATE TABLE triggers (
 
 -- `gate` says where a run stands on its way to an owner:
 --   open    may be claimed, if its slot has room at that moment
---   slot    its slot was full; the best one is let in when a place comes free
+--   slot    its slot was full; the best one of each limit is let in when a place comes free
 --   queue   an earlier run of its workflow must end first
 --   held    an owner has it: claimed, running or waiting
 --   closed  it has ended
@@ -86,7 +86,7 @@ CREATE INDEX runs_children ON runs (parent_run) WHERE parent_run IS NOT NULL;
 CREATE INDEX runs_ready ON runs (rank, seq) WHERE gate = 'open';
 CREATE INDEX runs_behind ON runs (tenant, workflow, seq) WHERE gate = 'queue';
 CREATE INDEX runs_unfinished ON runs (tenant, workflow, seq) WHERE gate <> 'closed';
-CREATE INDEX runs_slot ON runs (tenant, slot, gate, rank, seq) WHERE slot <> '' AND gate <> 'closed';
+CREATE INDEX runs_slot ON runs (tenant, slot, gate, slot_limit, rank, seq) WHERE slot <> '' AND gate <> 'closed';
 CREATE INDEX runs_lease ON runs (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX runs_trouble ON runs (tenant, seq)
     WHERE state IN ('cancelled', 'dead_letter', 'failed', 'interrupted', 'skipped', 'timed_out');

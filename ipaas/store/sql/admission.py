@@ -35,8 +35,9 @@ _COUNT_HELD: Final = """
 _FIND_BEHIND: Final = """
     SELECT seq, slot, slot_limit, parent_run FROM runs WHERE tenant = ? AND workflow = ? AND gate = 'queue' ORDER BY seq LIMIT 1"""
 _FIND_KEPT_OUT: Final = """
-    SELECT seq FROM runs WHERE tenant = ? AND slot = ? AND slot <> '' AND gate <> 'closed' AND gate = 'slot' AND slot_limit > ?
-    ORDER BY rank, seq LIMIT 1"""
+    SELECT seq, slot_limit FROM runs
+    WHERE tenant = ? AND slot = ? AND slot <> '' AND gate <> 'closed' AND gate = 'slot' AND slot_limit > ?
+    ORDER BY slot_limit, rank, seq LIMIT 1"""
 _SET_GATE: Final = "UPDATE runs SET gate = ? WHERE seq = ?"
 _NEWEST: Final = (1 << 63) - 1
 """A key behind every key there is."""
@@ -198,11 +199,15 @@ def _let_in_behind(tenant: str, workflow: str) -> Transaction[None]:
 
 
 def let_in_kept_out(tenant: str, slot: str) -> Transaction[None]:
-    """Open the gate of the best run that the slot kept out and that now has room."""
-    held = yield from count_held(tenant, slot)
-    rows = yield _FIND_KEPT_OUT, (tenant, slot, held)
-    if rows:
-        yield _SET_GATE, ("open", rows[0][0])
+    """Open the gate of the best run that the slot kept out and that now has room, for each limit that runs of the slot have.
+
+    As many of the best as could be taken always stand at an open gate: a place that comes free can be used by one more run of each
+    limit. Runs of one slot differ in their limit while an older version of their workflow still has some.
+    """
+    limit = yield from count_held(tenant, slot)
+    while rows := (yield _FIND_KEPT_OUT, (tenant, slot, limit)):
+        seq, limit = rows[0]
+        yield _SET_GATE, ("open", seq)
 
 
 def ask_end(stamp: Stamp, seq: int, reason: str) -> Transaction[None]:

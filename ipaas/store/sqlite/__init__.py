@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import trio
 
 from ipaas.store.sql import SqlStore
-from ipaas.store.sqlite.connect import open_writer
+from ipaas.store.sqlite.connect import locate, open_writer
 from ipaas.store.sqlite.faults import is_busy, translate
 from ipaas.store.sqlite.readers import Readers
 from ipaas.store.sqlite.trio_sqlite import TrioConnection
@@ -57,6 +57,7 @@ async def open_sqlite(path: Path, clock: Clock) -> AsyncIterator[SqlStore]:
         StoreUnavailable: it cannot be opened; names the path and the cure.
         SchemaMismatch: it is newer than this program, or another program's.
     """
+    path = locate(path)
     connection = await _open(path)
     readers = Readers(path)
     writer = Writer(connection, path, clock)

@@ -66,6 +66,20 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def locate(path: Path) -> Path:
+    """Return the whole path: messages name it, and a later change of folder does not matter."""
+    return path.absolute()
+
+
+def identify(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of the file at a path, or None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def run(cursor: sqlite3.Cursor, transaction: Transaction[T]) -> T:
     """Run a transaction's statements and return its answer. Begins and ends nothing."""
     try:

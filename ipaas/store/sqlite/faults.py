@@ -49,6 +49,12 @@ def is_busy(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in _BUSY
 
 
+def moved(path: Path) -> StoreUnavailable:
+    """Make the refusal for a file that is no longer the one that was opened."""
+    what, cure = _MOVED
+    return StoreUnavailable(f"database `{path}` {what}", hint=cure)
+
+
 def translate(error: Exception, path: Path) -> Exception:
     """Return the error to raise for one that came out of SQLite's thread; ours pass unchanged."""
     if isinstance(error, IpaasError):
@@ -62,8 +68,8 @@ def translate(error: Exception, path: Path) -> Exception:
         # The module's own objections, without a result code: the connection is closed.
         return StoreUnavailable(f"database `{path}` is closed: {error}")
     if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        what, cure = _MOVED
-    elif (code & 0xFF) in _FAULTS:
+        return moved(path)
+    if (code & 0xFF) in _FAULTS:
         what, cure = _FAULTS[code & 0xFF]
     else:
         return StoreError(f"database `{path}` refused a statement: {error}")

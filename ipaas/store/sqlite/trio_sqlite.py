@@ -8,7 +8,7 @@ is pinned below the next minor version because this is not its public interface 
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiosqlite
 import outcome
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 T = TypeVar("T")
+
+# Steps of SQLite's machine, some 50 million a second: a cancel is noticed within milliseconds, at no cost that can be measured.
+_STEPS_BETWEEN_LOOKS: Final = 50_000
 
 
 class _Reply:
@@ -54,6 +57,7 @@ class TrioConnection(aiosqlite.Connection):
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, iter_chunk_size=64)
+        self._interrupted = False
         # A process that is told to stop at once must not wait for a statement; an open transaction is undone by SQLite.
         self._thread.daemon = True
 
@@ -61,10 +65,16 @@ class TrioConnection(aiosqlite.Connection):
         """Start the thread and connect. Raises what the connector raises."""
         self._thread.start()
         try:
-            self._connection = await self._ask(self._connector)
+            self._connection = await self._ask(self._connect_raw)
         except BaseException:
             self.stop()
             raise
+
+    def _connect_raw(self) -> sqlite3.Connection:
+        connection = self._connector()
+        # `interrupt` ends the statement that runs, and is forgotten when none does: the flag catches the one that begins next.
+        connection.set_progress_handler(lambda: self._interrupted, _STEPS_BETWEEN_LOOKS)
+        return connection
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function with the raw connection in the thread: one hop, whatever it does there."""
@@ -100,10 +110,12 @@ class TrioConnection(aiosqlite.Connection):
         def abort(raiser: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
             nonlocal raise_cancel
             raise_cancel = raiser
+            self._interrupted = True
             if self._connection is not None:
                 self._connection.interrupt()
             return trio.lowlevel.Abort.FAILED
 
+        self._interrupted = False
         # Not a future, but all that its thread uses of one.
         self._tx.put_nowait((_Reply(), function))  # type: ignore[arg-type]  # see above
         try:

@@ -22,8 +22,8 @@ from ipaas.errors import StoreUnavailable
 from ipaas.store.codec import to_us
 from ipaas.store.run_ids import RunIds
 from ipaas.store.sql.transaction import Stamp
-from ipaas.store.sqlite.connect import roll_back, run
-from ipaas.store.sqlite.faults import is_busy, translate
+from ipaas.store.sqlite.connect import identify, roll_back, run
+from ipaas.store.sqlite.faults import is_busy, moved, translate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,7 @@ class Writer:
         self._path = path
         self._clock = clock
         self._ids = RunIds()
+        self._file = identify(path)
         self._queue: deque[_Entry] = deque()
         self._filled = trio.Event()
         self._scope = trio.CancelScope(shield=True)
@@ -130,7 +131,7 @@ class Writer:
         stamp = Stamp(to_us(self._clock.now()), self._ids)
         try:
             with trio.CancelScope(shield=True):
-                await self._connection.run(lambda connection: _write_group(connection, group, stamp))
+                await self._connection.run(lambda connection: self._write_group(connection, group, stamp))
         except Exception as error:  # noqa: BLE001  # whatever it was: callers must hear of it, and the writer must go on
             for entry in group:
                 entry.answer = entry.answer or outcome.Error(error)
@@ -140,6 +141,25 @@ class Writer:
         for entry in group:
             if entry.answer is not None:
                 self._answer(entry, entry.answer)
+
+    def _write_group(self, connection: sqlite3.Connection, group: list[_Entry], stamp: Stamp) -> None:
+        """Write a group and fill in the answers; none means that the database was locked. Runs in the thread.
+
+        A write that fails before it has changed anything, as refusals do, costs its neighbours nothing. After one that fails
+        half-way all is undone and each write gets a transaction of its own.
+        """
+        if identify(self._path) != self._file:
+            # In WAL mode SQLite does not look: it would go on into a file that has no name any more, and is gone with us.
+            raise moved(self._path)
+        try:
+            if not _try_group(connection, group, stamp) and len(group) > 1:
+                for entry in group:
+                    entry.answer = None
+                for entry in group:
+                    _try_group(connection, [entry], stamp)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
 
     def _wait_again(self, entry: _Entry) -> None:
         """Put a write back whose database was locked, unless its caller has left or has waited long enough."""
@@ -167,23 +187,6 @@ def _locked() -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("database is locked")
     error.sqlite_errorcode = sqlite3.SQLITE_BUSY
     return error
-
-
-def _write_group(connection: sqlite3.Connection, group: list[_Entry], stamp: Stamp) -> None:
-    """Run a group as one transaction and fill in the answers; none means that the database was locked. Runs in the thread.
-
-    A write that fails before it has changed anything, as refusals do, costs its neighbours nothing. After one that fails half-way
-    all is undone and each write gets a transaction of its own.
-    """
-    try:
-        if not _try_group(connection, group, stamp) and len(group) > 1:
-            for entry in group:
-                entry.answer = None
-            for entry in group:
-                _try_group(connection, [entry], stamp)
-    except sqlite3.OperationalError as error:
-        if not is_busy(error):
-            raise
 
 
 def _try_group(connection: sqlite3.Connection, group: list[_Entry], stamp: Stamp) -> bool:

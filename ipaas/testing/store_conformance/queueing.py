@@ -174,3 +174,15 @@ class QueueSuite(StoreSuite):
             assert await world.claim_ids() == []
             await world.other.request_cancel(DEFAULT_TENANT, ids[1])
             assert await world.claim_ids() == [ids[0]]
+
+    async def test_l2_places_that_come_free_are_offered_to_runs_of_every_limit(self, tmp_path: Path) -> None:
+        """L2: a kept-out run with a narrow limit that is next in order does not hold up those with a wider one."""
+        async with self.world(tmp_path) as world:
+            for limit, priority in ((1, 1), (1, 0)):
+                await world.submit(slot="s", slot_limit=limit, priority=priority)
+            wide = [(await world.submit(slot="s", slot_limit=2, priority=priority)).run_id for priority in (0, 1, 0, 1)]
+            first = await world.claim()
+            for run in first:
+                await world.finish(await world.store.start(run.lease))
+            assert len(first) == 2
+            assert await world.claim_ids() == [wide[3], wide[0]]
