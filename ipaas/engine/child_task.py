@@ -54,6 +54,10 @@ class ChildTask:
     Args:
         run: as `claim` answered.
         on_dirty: puts the run's journal on the list of those to flush.
+
+    Attributes:
+        is_walking: whether it is between its start and its end, so that it has a lease to lose.
+        awaited: the child runs that its branches wait for, with how many do.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class ChildTask:
     ) -> None:
         self.run = run
         self.seat = Seat(slots)
+        self.is_walking = False
         self.awaited: dict[str, int] = {}
         self._machine = machine
         self._children = children
@@ -151,12 +156,14 @@ class ChildTask:
     async def _interpret(self) -> Outcome:
         """Walk the workflow inside the run's cancel scope; the trap stands outside, where failing cleanup is caught too."""
         outcome: Outcome | None = None
+        self.is_walking = True
         try:
             with self.host.scope:
                 outcome = await self._walk()
         except* BaseException as faults:  # noqa: BLE001  # whatever comes out of a run ends here
             _log.exception("a run failed by a fault of ipaas", exc_info=faults, extra={"facts": self._facts()})
             outcome = _blame_ourselves(faults)
+        self.is_walking = False
         if outcome is None or (outcome.state == "failed" and self.host.scope.cancelled_caught):
             return Outcome(state="cancelled")
         return outcome

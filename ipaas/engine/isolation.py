@@ -57,8 +57,7 @@ class _Call(Generic[T]):
 
     async def perform(self) -> None:
         try:
-            with trio.CancelScope():  # finds scopes that were left open
-                self.values.append(await self._function())
+            self.values.append(await self._function())
         except BaseException as error:  # noqa: BLE001  # it is raised again in the caller's task
             # A cancel of the caller, or of this task, ends the task as it should.
             await trio.lowlevel.checkpoint_if_cancelled()

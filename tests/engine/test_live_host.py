@@ -17,7 +17,7 @@ from ipaas.store.contract import DEFAULT_TENANT, Store
 from ipaas.testing.build import block, parallel, step, uses, workflow
 from ipaas.testing.lab import Lab, make_action, make_lab
 from ipaas.testing.wrapped_store import WrappedStore
-from tests.engine.hostile_pack import EXPECTED
+from tests.engine.hostile_pack import EXPECTED, leak_scope
 
 ONCE = Retry(max_attempts=1)
 
@@ -49,6 +49,17 @@ class TestHostileConnectors:
         assert hostile.error.type == "connector_bug"
         assert told in hostile.error.message
         assert (beside.state, after.state) == ("succeeded", "succeeded")
+
+    async def test_a_cancel_scope_that_it_leaves_open_ends_with_its_task(self, autojump_clock: MockClock) -> None:
+        """The next step's timeout, which is a scope too, works as ever."""
+        lab = make_lab(make_action("bad.leak", leak_scope), make_action("good.beat", beat))
+        await lab.put(
+            workflow(step("bad", uses("bad.leak")), step("late", uses("good.beat"), timeout_s=0.5, retry=ONCE))
+        )
+        async with lab.open_runner() as runner:
+            run = await lab.execute(runner, "test")
+        assert run.error is not None
+        assert (run.error.type, run.error.step) == ("timeout", "late")
 
     async def test_the_message_names_the_plugins_file_and_line(self, caplog: pytest.LogCaptureFixture) -> None:
         """The innermost frame of the plugin is in the message, the traceback only in the log, with everything that names the run."""
