@@ -42,7 +42,9 @@ def render_dry(workflow: Workflow, dry: DryRun) -> str:
     for step in dry.steps:
         lines.append(f"{step.path}  {step.action}")
         if not step.requests and step.inputs:
-            lines += [f"    {name}: {_show(value)}" for name, value in step.inputs.items()]
+            inputs = _hide_headers(to_plain(step.inputs))
+            assert isinstance(inputs, dict)
+            lines += [f"    {name}: {_show(value)}" for name, value in inputs.items()]
         for request in step.requests:
             lines += [f"    {line}" for line in _show_request(request)]
         kind = "made up" if step.made_up else "real"
@@ -60,10 +62,19 @@ def render_dry(workflow: Workflow, dry: DryRun) -> str:
 def _as_object(step: DryStep) -> dict[str, object]:
     plain = to_plain(step)
     assert isinstance(plain, dict)
-    plain["requests"] = [
-        {**part, "headers": hide_by_key(part["headers"])} for part in plain["requests"] if isinstance(part, dict)
-    ]
-    return plain
+    hidden = _hide_headers(plain)
+    assert isinstance(hidden, dict)
+    return hidden
+
+
+def _hide_headers(value: object) -> object:
+    """Return a value in which each object called `headers` has its telling names hidden, wherever it stands."""
+    if isinstance(value, dict):
+        return {
+            key: hide_by_key(part) if key == "headers" and isinstance(part, dict) else _hide_headers(part)
+            for key, part in value.items()
+        }
+    return [_hide_headers(part) for part in value] if isinstance(value, list) else value
 
 
 def _show_request(request: RecordedRequest) -> list[str]:

@@ -38,7 +38,7 @@ from ipaas.plugin import Connector, Context, Doc, hookimpl
 greeting = Connector("greeting")
 
 
-@greeting.action(effect="read")
+@greeting.action(effect="read", pure=True)
 async def compose(ctx: Context, name: Annotated[str, Doc("who is greeted")], word: str = "Hello") -> str:
     """Compose a greeting."""
     return f"{word}, {name}!"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 60.0
@@ -44,13 +45,27 @@ class Server:
         self.process = process
         self.seen: list[str] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
-        for stream in (process.stdout, process.stderr):
-            threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,)) for stream in (process.stdout, process.stderr)
+        ]
+        for reader in self._readers:
+            reader.start()
 
-    def _read(self, stream: Iterator[str]) -> None:
-        for line in stream:
-            self._lines.put(line.rstrip("\n"))
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
+
+    def close(self) -> None:
+        """Kill the process if it still runs, and read its output to the end."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
 
     def wait_for(self, text: str) -> str:
         """Return the next line, of either stream, that has the text in it."""
@@ -88,12 +103,11 @@ def started(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> It
         stderr=subprocess.PIPE,
         text=True,
     )
+    server = Server(process)
     try:
-        yield Server(process)
+        yield server
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+        server.close()
 
 
 def write_project(folder: Path, **pipelines: str) -> Path:
@@ -110,6 +124,7 @@ PROBE = '''\
 """Probe: actions that a test holds up and counts through files."""
 
 from pathlib import Path
+from typing import IO
 
 import trio
 
