@@ -45,6 +45,7 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait for that many seconds of trio's clock; zero or less is one checkpoint."""
+        self.monotonic()  # a first use, too
         await trio.sleep(max(0.0, seconds))
 
     async def sleep_until(self, when: datetime) -> None:

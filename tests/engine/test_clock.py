@@ -25,6 +25,14 @@ async def test_virtual_wall_time_follows_trio(autojump_clock: MockClock) -> None
     assert clock.monotonic() - began == 90
 
 
+async def test_virtual_clock_made_outside_counts_from_its_first_use(autojump_clock: MockClock) -> None:
+    """A clock that a fixture made begins with the first call inside trio, also when that is a sleep."""
+    await trio.sleep(100)
+    clock = await trio.to_thread.run_sync(VirtualClock, START)
+    await clock.sleep(90)
+    assert clock.now() == START + timedelta(seconds=90)
+
+
 async def test_virtual_sleep_until_reaches_the_instant(autojump_clock: MockClock) -> None:
     """Waiting for an instant a year ahead ends exactly there."""
     clock = VirtualClock(START)
