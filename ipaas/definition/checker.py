@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ipaas.definition.guards import find_step_id
+from ipaas.definition.guards import find_step_id, find_step_of, list_tested
 from ipaas.definition.nearest import find_nearest, hint_nearest
 from ipaas.definition.nodes import shorten
 from ipaas.definition.syntax import Call, Let, ListOf, Literal, MapOf, Name, Select, show_path
@@ -105,6 +105,7 @@ class Checker:
     names: Names
     faults: list[Fault] = field(default_factory=list)
     whole_divisions: set[int] = field(default_factory=set)
+    _has_doubts: bool | None = None
 
     def report(self, code: str, at: int, message: str, hint: str = "") -> Shape:
         """Note a fault, and go on with a type that causes no further ones."""
@@ -222,14 +223,18 @@ class Checker:
         self.check_doubt(node, node.operand, node.field, view)
         return self.select(self.check(node.operand, view), node, node.field)
 
+    def list_asked(self, node: Node) -> tuple[str, ...]:
+        """Return the ids of the steps that a condition asks whether they have run, if any step here is in doubt."""
+        if self._has_doubts is None:
+            self._has_doubts = any(step.doubt for step in self.names.steps.values())
+        return tuple(list_tested(node)) if self._has_doubts else ()
+
     def find_step(self, node: Node, view: View) -> str | None:
         """Return the id when a node is `steps.<id>` and `steps` is not a loop variable."""
         return None if "steps" in view.variables or "steps" in self.names.roots else find_step_id(node)
 
     def trust(self, operand: Node, view: View) -> View:
         """A path that goes on with `.?` or `[?…]` asks by itself."""
-        from ipaas.definition.guards import find_step_of
-
         step_id = find_step_of(operand)
         return view.with_asked(step_id) if step_id is not None else view
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from ipaas.definition.checker_macros import ORDERED, check_condition, check_keyed, check_macro
 from ipaas.definition.evaluator import explain_kinds, hint_conversion, is_keyed, resolve_call
 from ipaas.definition.functions import MACROS, MEANT, NAMESPACES, get_functions
-from ipaas.definition.guards import list_tested
 from ipaas.definition.nearest import find_nearest, hint_nearest
 from ipaas.definition.nodes import shorten
 from ipaas.definition.operators import SIGNS, hint_operator
@@ -49,13 +48,13 @@ def check_call(checker: Checker, node: Call, view: View) -> Shape:
         return _check_equality(checker, node, view)
     if function in ("_&&_", "_||_"):
         left, right = node.arguments
-        check_condition(checker, left, view.with_asked(*list_tested(right)), SIGNS[function])
-        check_condition(checker, right, view.with_asked(*list_tested(left)), SIGNS[function])
+        check_condition(checker, left, view.with_asked(*checker.list_asked(right)), SIGNS[function])
+        check_condition(checker, right, view.with_asked(*checker.list_asked(left)), SIGNS[function])
         return of_kind("bool")
     if function == "_?_:_":
         condition, first, second = node.arguments
         check_condition(checker, condition, view, "?")
-        inner = view.with_asked(*list_tested(condition))
+        inner = view.with_asked(*checker.list_asked(condition))
         return unite([checker.check(first, inner), checker.check(second, inner)])
     if function in ("_[_]", "_[?_]"):
         return _check_index(checker, node, view)
@@ -106,7 +105,7 @@ def _check_order(checker: Checker, node: Call, view: View) -> Shape:
 
 
 def _check_equality(checker: Checker, node: Call, view: View) -> Shape:
-    asked = tuple(list_tested(node))
+    asked = checker.list_asked(node)
     inner = view.with_asked(*asked)
     left, right = (checker.check(each, inner) for each in node.arguments)
     kinds, others = level(left.kinds), level(right.kinds)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ipaas.definition.evaluator import hint_conversion
-from ipaas.definition.guards import list_tested
 from ipaas.definition.syntax import Call, Name, Select, show_path
 from ipaas.definition.types import ANYTHING, Shape, level, of_kind
 
@@ -44,7 +43,7 @@ def check_macro(checker: Checker, node: Call, view: View) -> Shape:
         return ANYTHING
     for condition in node.arguments[1:] if name != "map" else node.arguments[1:-1]:
         check_condition(checker, condition, inner, name)
-        inner = inner.with_asked(*list_tested(condition))
+        inner = inner.with_asked(*checker.list_asked(condition))
     if name == "map":
         return of_kind("list", item=checker.check(node.arguments[-1], inner))
     if name == "filter":
@@ -56,7 +55,7 @@ def _check_has(checker: Checker, node: Call, view: View) -> Shape:
     if node.target is not None or len(node.arguments) != 1 or not isinstance(node.arguments[0], Select):
         hint = 'write `has(path.field)`, or `"key" in object` for a key with other signs'
         return checker.report("bad-call", node.at, "`has` takes a path that ends with a field", hint)
-    checker.check(node.arguments[0], view.with_asked(*list_tested(node)))
+    checker.check(node.arguments[0], view.with_asked(*checker.list_asked(node)))
     return of_kind("bool")
 
 

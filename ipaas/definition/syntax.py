@@ -111,7 +111,7 @@ def parse_expression(text: str) -> Node | Fault:
     if refused:
         return Fault(refused.start(), f"the character U+{ord(refused[0]):04X} is not allowed here", "remove it")
     try:
-        data = _get_parser().compile(text, disable_check=True).serialize()
+        data = _get_parser().compile(_free_loop(text), disable_check=True).serialize()
     except (RuntimeError, ValueError, LookupError) as error:
         return explain_syntax_error(str(error), text)
     message = get_message_class()()
@@ -156,16 +156,22 @@ def show_path(node: Node) -> str:
             return node.name
         case Select():
             before = show_path(node.operand)
-            return f"{before}.{node.field}" if before else ""
-        case Call(function="_[_]", arguments=(operand, Literal(value=int() | str() as key))):
+            return f"{before}.{'?' * node.is_optional}{node.field}" if before else ""
+        case Call(function="_[_]" | "_[?_]" as sign, arguments=(operand, Literal(value=int() | str() as key))):
             before = show_path(operand)
-            return f"{before}[{json.dumps(key, ensure_ascii=False)}]" if before else ""
+            return f"{before}{sign[1:-2].rstrip('_')}{json.dumps(key, ensure_ascii=False)}]" if before else ""
         case _:
             return ""
 
 
 _UNREADABLE: Final = re.compile("[\0\ud800-\udfff]")
 """The library cuts text at NUL and cannot encode half a surrogate pair."""
+
+_LOOP_STAND_IN: Final = "l__p"
+_LOOP: Final = re.compile(
+    r"""[rRbB]*(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|//[^\n]*|(?<![\w.])(?P<loop>loop)(?!\w)""",
+    re.DOTALL,
+)
 
 _WORD_BEFORE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*\Z")
 
@@ -176,6 +182,17 @@ class _Refused(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
+
+
+def _free_loop(text: str) -> str:
+    """Return the text with the root `loop` as a name of the same length: CEL reserves the word, our language uses it for `loop.index`."""
+    if "loop" not in text:
+        return text
+    return _LOOP.sub(lambda found: _LOOP_STAND_IN if found["loop"] else found[0], text)
+
+
+def _read_name(name: str) -> str:
+    return "loop" if name == _LOOP_STAND_IN else name
 
 
 @lru_cache(maxsize=1)
@@ -212,13 +229,13 @@ class _Reader:
             case "const_expr":
                 return Literal(at, self._read_constant(message.const_expr))
             case "ident_expr":
-                name = message.ident_expr.name
+                name = _read_name(message.ident_expr.name)
                 if name.startswith("."):
                     raise _Refused(Fault(at, "a name cannot begin with a dot", f"write `{name[1:]}`"))
                 return Name(at, name)
             case "select_expr":
                 select = message.select_expr
-                return Select(self._find_field(at), self.read(select.operand), select.field)
+                return Select(self._find_field(at), self.read(select.operand), _read_name(select.field))
             case "call_expr":
                 return self._read_call(at, message.call_expr)
             case "list_expr":
@@ -238,11 +255,11 @@ class _Reader:
     def _read_call(self, at: int, call: Any) -> Node:
         arguments = tuple(self.read(each) for each in call.args)
         target = self.read(call.target) if call.HasField("target") else None
-        function: str = call.function
+        function = _read_name(call.function)
         if function == "_?._":
             field = arguments[1]
             assert isinstance(field, Literal)
-            return Select(self._find_field(at), arguments[0], str(field.value), is_optional=True)
+            return Select(self._find_field(at), arguments[0], _read_name(str(field.value)), is_optional=True)
         if function.isidentifier():  # the parser gives the place of the parenthesis
             word = _WORD_BEFORE.search(self._text, 0, at)
             at = word.start() if word else at

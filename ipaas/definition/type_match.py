@@ -39,7 +39,7 @@ def _can_match(given: Shape, wanted: Shape, depth: int) -> bool:
     if both == {"list"}:
         item = given.get_item()
         # An empty list fits any list: only one whose items are known to be wrong is refused.
-        return not _knows_items(given) or _can_match(item, wanted.get_item(), depth + 1)
+        return not item.kinds or not _knows_items(given) or _can_match(item, wanted.get_item(), depth + 1)
     if both == {"map"} and not wanted.options and not given.options:
         return _can_match_object(given, wanted, depth)
     return True

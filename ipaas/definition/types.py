@@ -118,7 +118,12 @@ class Shape:
             definitions = self.root.get("$defs")
             if not definitions or "$defs" in self.schema or not _has_reference(self.schema):
                 return self.schema
-            return {**self.schema, "$defs": definitions}
+            items = self.schema.get("items")
+            # The items' schema gets them too, for it is what a loop's variable is made of.
+            inner = (
+                {"items": {**items, "$defs": definitions}} if isinstance(items, dict) and _has_reference(items) else {}
+            )
+            return {**self.schema, **inner, "$defs": definitions}
         if self.options:
             return _join([option.to_schema() for option in self.options])
         if self.kinds >= JSON_KINDS:
