@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from trio_thread import TrioThread
 
 from ipaas.errors import StoreError
 from ipaas.run import Lease, LogLine, Outcome, RunRequest, StepResult, Tick
 from ipaas.store import open_store
 from ipaas.store.contract import Change, RunFilter, WorkflowText
+from tests.store.trio_thread import TrioThread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -109,7 +109,7 @@ class BackendsAgree(RuleBasedStateMachine):
         return answers[0][0]
 
     async def _do(self, operation: Callable[[Side], Awaitable[object]]) -> list[tuple[object, object]]:
-        answers = []
+        answers: list[tuple[object, object]] = []
         for side in self.sides:
             try:
                 answer = await operation(side)

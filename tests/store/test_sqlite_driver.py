@@ -260,3 +260,31 @@ def test_run_ids_rise_also_when_the_clock_is_set_back() -> None:
     assert made == sorted(set(made))
     assert made[0].startswith("run_01aryz6s41")
     assert {len(name) for name in made} == {30}
+
+
+@pytest.mark.parametrize(
+    "where, index",
+    [
+        (RunFilter(), "runs_tenant"),
+        (RunFilter(workflow="w"), "runs_workflow"),
+        (RunFilter(workflow="w", states=frozenset({"queued", "running"})), "runs_unfinished"),
+        (RunFilter(states=frozenset({"queued", "running"})), "runs_notable"),
+        (RunFilter(states=frozenset({"failed", "queued"})), "runs_notable"),
+        (RunFilter(workflow="w", states=frozenset({"failed"})), "runs_notable"),
+        (RunFilter(parent="run_1"), "runs_children"),
+    ],
+)
+def test_rare_runs_are_found_beside_a_long_history(tmp_path: Path, where: RunFilter, index: str) -> None:
+    """A few failed or running runs among a million successes are found through an index of their own."""
+    [plan] = plans_of(tmp_path / "ipaas.db", lambda _: runs.list_runs(DEFAULT_TENANT, where, 99, 10))
+    assert plan.startswith(f"SEARCH runs USING INDEX {index} ")
+
+
+async def test_commits_are_synced_to_the_disk(tmp_path: Path) -> None:
+    """G2: the writing connection is in WAL mode with `synchronous=FULL`; a kill -9 could not show that it is not."""
+    async with open_sqlite(tmp_path / "ipaas.db", VirtualClock()) as store:
+        connection = driver_of(store)._writer._connection
+        found = await connection.run(
+            lambda raw: [raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+        )
+        assert found == ["wal", 2]

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 def check_all(rows: Rows, tenant: str, requests: Iterable[Encoded], *, removed_is_missing: bool) -> None:
     """Raise `Missing` for the first request that names something unknown, before anything is changed."""
+    accepted: set[tuple[str, str, str]] = set()
     for encoded in requests:
         request = encoded.request
-        if request.delivery is not None and (tenant, request.workflow, request.delivery) in rows.deliveries:
-            continue
+        if request.delivery is not None:
+            delivery = (tenant, request.workflow, request.delivery)
+            if delivery in rows.deliveries or delivery in accepted:
+                continue
+            accepted.add(delivery)
         workflow = rows.find_workflow(tenant, request.workflow)
         if workflow is None or (workflow.removed and removed_is_missing):
             raise rules.missing_workflow(request.workflow)

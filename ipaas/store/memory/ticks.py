@@ -14,6 +14,7 @@ from ipaas.store.memory.admission import admit, check_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ipaas.clock import Clock
     from ipaas.model import Json
@@ -44,12 +45,11 @@ class MemoryTicks:
         """See `TickStore.record_ticks`."""
         await trio.lowlevel.checkpoint()
         encoded = [(tick, None if request is None else encode_request(request)) for tick, request in ticks]
-        started = [
-            one
-            for tick, one in encoded
-            if one is not None and not _is_recorded(self._rows, tenant, tick) and not _refusal(self._rows, tenant, tick)
-        ]
-        check_all(self._rows, tenant, started, removed_is_missing=False)
+        started: dict[tuple[str, str, datetime], Encoded | None] = {}
+        for tick, one in encoded:
+            if not _is_recorded(self._rows, tenant, tick) and not _refusal(self._rows, tenant, tick):
+                started.setdefault((tick.workflow, tick.trigger, tick.due_at), one)
+        check_all(self._rows, tenant, filter(None, started.values()), removed_is_missing=False)
         now = to_us(self._clock.now())
         return [_record(self._rows, now, tenant, tick, one) for tick, one in encoded]
 

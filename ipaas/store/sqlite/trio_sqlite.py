@@ -2,7 +2,7 @@
 
 Owns `TrioConnection`. aiosqlite keeps a thread per connection and answers through an asyncio future; of that future its thread uses
 three methods only, so an object with these methods that wakes a trio task stands in for it. Knows nothing of the Store. The dependency
-is pinned below the next minor version because this is not its public interface (docs/decisions/0003-sqlite-on-trio.md).
+is pinned below the next minor version because this is not its public interface (docs/decisions/0002-sqlite-on-trio.md).
 """
 
 from __future__ import annotations

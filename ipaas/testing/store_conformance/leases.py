@@ -123,6 +123,7 @@ class LeaseSuite(StoreSuite):
             [claimed] = await world.claim(owner="a")
             with pytest.raises(FenceLost):
                 await world.store.start(void(claimed.lease))
+            assert (await world.store.heartbeat("a", [void(claimed.lease)], lease_s=30)).lost == {claimed.id}
             assert (await world.store.start(claimed.lease)).state == "running"
 
     async def test_a_heartbeat_renews_leases(self, tmp_path: Path) -> None:

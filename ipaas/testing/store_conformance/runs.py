@@ -302,3 +302,12 @@ class RunSuite(StoreSuite):
         async with self.world(tmp_path) as world:
             with pytest.raises(Missing):
                 await world.submit(parent=("run_nowhere", "call"))
+
+    async def test_r1_a_repeated_delivery_is_not_asked_whether_it_could_run(self, tmp_path: Path) -> None:
+        """R1: a delivery that was accepted answers with its run, also in the same call, whatever the repetition says."""
+        async with self.world(tmp_path) as world:
+            pair = [request(delivery="d"), request(delivery="d", version="never put")]
+            first, again = await world.store.submit(DEFAULT_TENANT, pair)
+            assert (again.run_id, again.created) == (first.run_id, False)
+            later = await world.submit(delivery="d", version="never put")
+            assert (later.run_id, later.created) == (first.run_id, False)
