@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from ipaas.plugin.http_pool import HttpPool
     from ipaas.run import Run, RunRequest, Submitted
     from ipaas.store.contract import Store
+
+FULL: Final = 4
+"""With less than this part of its places free, a runner is busy: it waits a moment so that one claim fills several places."""
+GATHER_S: Final = 0.003
+"""That moment. Without it there is a claim for every third run, with it for every thirtieth, and half as many commits."""
 
 _log = logging.getLogger("ipaas.engine")
 
@@ -196,6 +201,8 @@ class Runner:
 
     async def _claim(self, nursery: trio.Nursery) -> None:
         """Claim up to the free capacity, then wait until there may be more."""
+        if self._slots.free < self._settings.limit // FULL:
+            await self._clock.sleep(GATHER_S)
         self._wake_up = trio.Event()
         free = 0 if self._draining else self._slots.free
         if free and self._own != set():
