@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ipaas.definition.draft import (
+    MAX_PROBLEMS,
     CompileOptions,
     Draft,
     Signature,
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 
     from ipaas.definition.triggers import TriggerDraft
     from ipaas.model import Catalog, InputSpec, Template, Trigger
-
-MAX_PROBLEMS: Final = 100
-"""Shown of one file; whoever has more mends these first."""
 
 
 @dataclass(frozen=True, slots=True)

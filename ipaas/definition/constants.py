@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ipaas.model import Deferred
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,7 +41,9 @@ class LiteralItems:
 
     def evaluate(self, scope: Mapping[str, Json]) -> Json:
         """Return the list in this scope."""
-        return self.template.evaluate(scope)[ITEMS]
+        items = self.template.evaluate(scope)[ITEMS]
+        assert not isinstance(items, Deferred)  # only a parameter's schema asks for one
+        return items
 
 
 def infer_items(values: list[Json]) -> Schema:

@@ -7,20 +7,25 @@ compiler goes on past every mistake and tells each one once. Made by `compiler`,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ipaas.definition.durations import format_duration, parse_duration
+from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Node, Scalar, Sequence
 from ipaas.errors import InputError
 from ipaas.model import Place, Problem, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from collections.abc import Mapping as AbstractMapping
 
     from ipaas.definition.findings import Path
     from ipaas.definition.source import Source
     from ipaas.model import Catalog
+
+
+MAX_PROBLEMS: Final = 100
+"""Shown of one file; whoever has more mends these first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,10 @@ class Draft:
         """Note a problem."""
         place = where if isinstance(where, Place) else self.source.place(where)
         self.problems.append(Problem(place, message, code, hint))
+
+    def hint(self, name: str, names: Iterable[str]) -> str:
+        """Return the hint for an unknown name; none when there are more problems already than are shown."""
+        return hint_nearest(name, names) if len(self.problems) < MAX_PROBLEMS else ""
 
     def place(self, node: Node) -> Place:
         """Return where a node begins."""

@@ -277,7 +277,10 @@ def _check_ids(entries: Mapping[str, Entry]) -> Iterable[Problem]:
 
 def _check_calls(entries: Mapping[str, Entry]) -> Iterable[Problem]:
     """Find workflows that start each other; each round is told once, where it is left by its first file."""
-    calls = {entry.signature.id: dict(entry.calls) for entry in entries.values() if entry.signature is not None}
+    calls: dict[str, dict[str, Place]] = {}
+    for entry in entries.values():
+        if entry.signature is not None:  # of two with the same id the first one counts
+            calls.setdefault(entry.signature.id, dict(entry.calls))
     done: set[str] = set()
     for start, first in calls.items():
         trail: list[str] = []

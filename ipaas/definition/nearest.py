@@ -5,10 +5,15 @@ Owns the notion of "near". Knows nothing of pipelines; every check that refuses 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MAX_EDITS = 3
+"""More edits make another name of any."""
 
 MAX_LENGTH = 64
 """Longer names are no typing mistakes, and comparing costs length times length."""
@@ -23,21 +28,20 @@ MAX_LISTED = 12
 def find_nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that `name` was probably meant to be, or None when none is near enough.
 
-    Near is at most one edit for every three characters, where an edit is an insertion, a deletion, a replacement or a swap
-    of neighbours; case, `-` and `_` do not count. The first of equally near names wins.
+    Near is at most one edit for every three characters and three in all, where an edit is an insertion, a deletion, a
+    replacement or a swap of neighbours; case, `-` and `_` do not count. The first of equally near names wins.
     """
     if not name or len(name) > MAX_LENGTH:
         return None
-    wanted = _plain(name)
+    wanted, letters = _plain(name)
     best: str | None = None
-    best_distance = max(1, (len(wanted) + 1) // 3) + 1
-    for index, candidate in enumerate(names):
-        if index >= MAX_NAMES:
-            break
+    best_distance = min(MAX_EDITS, max(1, (len(wanted) + 1) // 3)) + 1
+    for candidate in islice(names, MAX_NAMES):
         if candidate == name or len(candidate) > MAX_LENGTH:
             continue
-        plain = _plain(candidate)
-        if abs(len(plain) - len(wanted)) >= best_distance:
+        plain, others = _plain(candidate)
+        # Each edit brings or takes at most two letters: this spares nine comparisons of ten.
+        if abs(len(plain) - len(wanted)) >= best_distance or (letters ^ others).bit_count() > 2 * best_distance - 2:
             continue
         # One letter has nothing in common with another: replacing all of a name is no typing mistake.
         distance = _count_edits(wanted, plain, best_distance)
@@ -48,7 +52,7 @@ def find_nearest(name: str, names: Iterable[str]) -> str | None:
 
 def hint_nearest(name: str, names: Iterable[str]) -> str:
     """Return a hint for an unknown name: the nearest one, else the known ones when they are few, else nothing."""
-    known = list(dict.fromkeys(names))
+    known = list(dict.fromkeys(islice(names, MAX_NAMES)))
     nearest = find_nearest(name, known)
     if nearest is not None:
         return f"did you mean `{nearest}`?"
@@ -57,8 +61,14 @@ def hint_nearest(name: str, names: Iterable[str]) -> str:
     return ""
 
 
-def _plain(name: str) -> str:
-    return name.casefold().replace("-", "_")
+@lru_cache(maxsize=4096)
+def _plain(name: str) -> tuple[str, int]:
+    """Return the name as it is compared, and the set of its letters as bits."""
+    plain = name.casefold().replace("-", "_")
+    letters = 0
+    for letter in plain:
+        letters |= 1 << (ord(letter) & 63)
+    return plain, letters
 
 
 def _count_edits(left: str, right: str, limit: int) -> int:

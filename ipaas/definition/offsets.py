@@ -9,12 +9,17 @@ Called through `Source.place_in` for errors inside expressions.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from array import array
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from ipaas.definition.nodes import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ipaas.definition.nodes import Scalar
+MAX_WALKED: Final = 2000
+"""Characters of a text that is walked through for each place; for a longer one a table is made."""
 
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|\r?\n|\r)", re.DOTALL)
 _BLANK_ESCAPES = frozenset(" \t\r\nabtnvfre0N_LP")
@@ -27,9 +32,12 @@ def find_index(source: str, scalar: Scalar, offset: int) -> int:
     White space maps to the place just behind the character before it, as far as the line goes; an offset behind the end
     maps to the last character's place.
     """
-    if scalar.style == "" and scalar.end - scalar.start == len(scalar.text):
-        return scalar.start + min(offset, len(scalar.text))
+    body = _find_body(source, scalar) if scalar.style in ("", "'", '"') else -1
+    if scalar.end - scalar.start - 2 * (body - scalar.start) == len(scalar.text):
+        return body + min(offset, len(scalar.text))  # as long as in the source: nothing is escaped or stripped
     offset = min(offset, len(scalar.text))
+    if len(scalar.text) > MAX_WALKED:
+        return _look_up(source, scalar, offset)
     at_character = offset < len(scalar.text) and not _is_blank(scalar.text[offset])
     wanted = sum(not _is_blank(character) for character in scalar.text[:offset])
     if at_character:
@@ -42,6 +50,26 @@ def find_index(source: str, scalar: Scalar, offset: int) -> int:
             return index if at_character else _step_right(source, scalar, offset, index + length)
         last = index
     return last
+
+
+def _look_up(source: str, scalar: Scalar, offset: int) -> int:
+    """Find the index in a table, so that thousands of places in one long text cost little more than one."""
+    counts, indexes = _make_tables(source, scalar.text, scalar.style, scalar.start, scalar.end)
+    wanted = counts[offset]
+    at_character = offset < len(scalar.text) and not _is_blank(scalar.text[offset])
+    if at_character:
+        return indexes[wanted] if wanted < len(indexes) else scalar.start
+    return indexes[wanted - 1] + 1 if 0 < wanted <= len(indexes) else _find_body(source, scalar)
+
+
+@lru_cache(maxsize=2)
+def _make_tables(source: str, text: str, style: str, start: int, end: int) -> tuple[array[int], array[int]]:
+    """Return, for each offset, how many characters that are no white space come before it, and the index of each such one."""
+    scalar = Scalar(value=None, text=text, style=style, line=1, column=1, start=start, end=end)
+    counts = array("l", [0])
+    for character in text:
+        counts.append(counts[-1] + (not _is_blank(character)))
+    return counts, array("l", [index for index, _ in _list_characters(source, scalar)])
 
 
 def _step_right(source: str, scalar: Scalar, offset: int, index: int) -> int:

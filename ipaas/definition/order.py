@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ipaas.definition.draft import Draft, list_texts
 from ipaas.definition.expressions import find_step_references
-from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Node, Sequence, shorten
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _read_needs(draft: Draft, step: StepDraft, by_id: dict[str, StepDraft]) -> I
             yield name
         else:
             known = [each.id for each in by_id.values() if each.has_id and each is not step]
-            hint = hint_nearest(name, known) or "`needs` names steps of the same list"
+            hint = draft.hint(name, known) or "`needs` names steps of the same list"
             draft.report(node, "unknown-step", f"`needs` names `{shorten(name)}`, which is no step of this list", hint)
 
 

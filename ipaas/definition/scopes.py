@@ -49,15 +49,18 @@ ERROR: Final = make_object(
 
 LOOP: Final = make_object({"index": {"type": "integer"}})
 
-_AFTER: Final[Mapping[str, Schema]] = {"workflow": _TEXT, "run_id": _TEXT, "state": _TEXT, "outputs": {}}
+_CHILD: Final[Mapping[str, Schema]] = {"workflow": _TEXT, "run_id": _TEXT}
+"""What `trigger` has besides when another workflow starts this one by `run_workflow`, as any may."""
+
+_AFTER: Final[Mapping[str, Schema]] = {"state": _TEXT, "outputs": {}}
 
 
 def make_trigger_root(kinds: frozenset[str]) -> Schema:
     """Return the schema of `trigger` for a workflow with triggers of these kinds; a run may also be started by hand."""
-    properties: dict[str, Schema] = {"type": _TEXT, "id": _TEXT, "scheduled_at": _OPTIONAL_TEXT}
+    properties: dict[str, Schema] = {"type": _TEXT, "id": _TEXT, "scheduled_at": _OPTIONAL_TEXT, **_CHILD}
     if "after" in kinds:
         properties.update(_AFTER)
-    return make_object(properties, optional=frozenset(_AFTER))
+    return make_object(properties, optional=frozenset((*_CHILD, *_AFTER)))
 
 
 def make_env_root(names: frozenset[str]) -> Schema:

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo, available_timezones
 from ipaas.definition.cron import normalize_cron
 from ipaas.definition.draft import Draft, find_mapping, find_scalar, find_text, list_texts
 from ipaas.definition.frame import TRIGGER_KINDS, is_id
-from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Scalar, shorten
 from ipaas.errors import InputError
 from ipaas.model import After, At, Cron, Every, Trigger
@@ -196,7 +195,7 @@ def _compile_after(draft: Draft, node: Mapping, workflow_id: str) -> After | Non
             scalar,
             "unknown-workflow",
             f"unknown workflow `{shorten(scalar.value)}`",
-            hint_nearest(scalar.value, draft.signatures),
+            draft.hint(scalar.value, draft.signatures),
         )
         return None
     states = frozenset(str(each.value) for each in list_texts(after, "when")) or frozenset({"succeeded"})
@@ -210,7 +209,7 @@ def _read_zone(draft: Draft, node: Mapping) -> str | None:
         return None if "timezone" in node.items else draft.options.timezone
     if is_zone(scalar.value):
         return scalar.value
-    hint = hint_nearest(scalar.value, _list_zones())
+    hint = draft.hint(scalar.value, _list_zones())
     if not hint:
         last = scalar.value.rpartition("/")[2].replace(" ", "_").casefold()
         city = next((name for name in _list_zones() if name.rpartition("/")[2].casefold() == last), None)

@@ -134,13 +134,10 @@ class Shape:
         plain = sorted(_TYPE_OF[kind] for kind in self.kinds if kind in _TYPE_OF)
         if plain:
             schema: dict[str, Json] = {"type": plain[0] if len(plain) == 1 else list(plain)}
-            if (
-                self.kinds == {"list"}
-                and self.item is not None
-                and self.item.to_schema()
-                and "$defs" not in self.item.to_schema()
-            ):
-                schema["items"] = self.item.to_schema()
+            # Asked once: lists in lists would double the work with each level.
+            items = self.item.to_schema() if self.kinds == {"list"} and self.item is not None else {}
+            if items and "$defs" not in items:
+                schema["items"] = items
             schemas.append(schema)
         return _join(schemas) if schemas else {}
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from ipaas.definition.draft import Draft, find_integer, find_mapping, find_scalar, find_text, is_true, list_texts
 from ipaas.definition.expression_fields import compile_condition, compile_inputs, list_tested
 from ipaas.definition.frame import is_id
-from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Scalar, shorten
 from ipaas.definition.outputs import NULL, any_of
 from ipaas.definition.scopes import ERROR, LOOP, add_doubt, make_object
@@ -97,7 +96,7 @@ def _report_unknown_action(draft: Draft, node: Scalar, name: str) -> None:
     connector, dot, action = name.partition(".")
     actions = sorted(each.partition(".")[2] for each in draft.catalog if each.partition(".")[0] == connector)
     if connector not in connectors:
-        hint = hint_nearest(connector, connectors)
+        hint = draft.hint(connector, connectors)
         if not hint.startswith("did"):
             hint = "see `ipaas plugins list` for the connectors there are"
         draft.report(node, "unknown-connector", f"unknown connector `{shorten(connector)}`", hint)
@@ -105,11 +104,11 @@ def _report_unknown_action(draft: Draft, node: Scalar, name: str) -> None:
         hint = (
             f"write `{connector}.{actions[0]}`"
             if len(actions) == 1
-            else hint_nearest("", [f"{connector}.{each}" for each in actions])
+            else draft.hint("", [f"{connector}.{each}" for each in actions])
         )
         draft.report(node, "unknown-action", f"`{shorten(name)}` names a connector, but no action", hint)
     else:
-        hint = hint_nearest(action, actions)
+        hint = draft.hint(action, actions)
         draft.report(node, "unknown-action", f"unknown action `{shorten(action)}` of connector `{connector}`", hint)
 
 
@@ -119,7 +118,7 @@ def _compile_run_workflow(draft: Draft, step: StepDraft, scope: Scope) -> Compil
     signature = draft.signatures.get(name) if draft.signatures is not None and name is not None else None
     if node is not None and name is not None and draft.signatures is not None and signature is None and is_id(name):
         draft.report(
-            node, "unknown-workflow", f"unknown workflow `{shorten(name)}`", hint_nearest(name, draft.signatures)
+            node, "unknown-workflow", f"unknown workflow `{shorten(name)}`", draft.hint(name, draft.signatures)
         )
     if node is not None and name is not None:
         draft.calls.setdefault(name, draft.place(node))

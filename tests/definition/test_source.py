@@ -211,6 +211,8 @@ def find_scalars(source: Source) -> list[Scalar]:
         "k: é\u2028 MARK\n",
         'k: "\\N \\L \\_ \\e MARK"\n',
         "k: |\n   \n   first MARK\n",
+        "k: |\n" + "  a line of a long text\n" * 200 + "  then MARK\n  end\n",
+        'k: "' + "a\\t \\\n   b" * 800 + ' MARK"\n',
     ],
 )
 def test_places_inside_scalars_are_exact(text: str) -> None:
