@@ -4,7 +4,7 @@ Owns `make_sample` and `merge_schemas`. Pure and deterministic: the same schema 
 dry host, where nobody answers and later steps need something to look at.
 
 What the author wrote down comes first (`examples`, `default`, `const`, `enum`); otherwise the plainest value that fits: lists have one item
-so that loops go round, objects all their properties so that expressions find them. `pattern` and `not` are not understood.
+so that loops go round, objects all their properties so that expressions find them. Text matches its `pattern` where a match is easily found. `not` is not understood.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+
+from ipaas.engine.pattern_sample import find_match
 
 if TYPE_CHECKING:
     from ipaas.model import Json, Schema
@@ -170,6 +172,8 @@ def _kind_of(schema: Schema) -> str:
 
 
 def _make_text(schema: Schema) -> str:
+    if isinstance(pattern := schema.get("pattern"), str) and (match := find_match(pattern)) is not None:
+        return match
     text = FORMATS.get(str(schema.get("format")), "text")
     least, most = _as_count(schema.get("minLength"), 0), _as_count(schema.get("maxLength"), len(text) + 10_000)
     return text.ljust(min(least, 10_000), "x")[:most]
