@@ -60,7 +60,7 @@ class _Writer:
 
     def _write_part(self, code: Any, value: Any) -> str:
         if code is codes.LITERAL:
-            return chr(value)
+            return chr(int(value))
         if code is codes.NOT_LITERAL:
             return _pick(lambda character: ord(character) != value)
         if code is codes.ANY:
@@ -71,7 +71,7 @@ class _Writer:
             least, _, inner = value
             if least > MAX_CHARS:
                 raise _TooLong
-            return self.write(inner) * least
+            return str(self.write(inner) * int(least))
         if code is codes.BRANCH:
             return self.write(value[1][0])
         if code is codes.SUBPATTERN:
@@ -91,16 +91,16 @@ def _write_set(members: Any) -> str:
         return _pick(lambda character: not any(_is_in(character, member) for member in members[1:]))
     code, value = members[0]
     if code is codes.LITERAL:
-        return chr(value)
+        return chr(int(value))
     if code is codes.RANGE:
-        return chr(value[0])
+        return chr(int(value[0]))
     return str(_CATEGORIES[value])
 
 
 def _is_in(character: str, member: Any) -> bool:
     code, value = member
     if code is codes.LITERAL:
-        return ord(character) == value
+        return bool(ord(character) == value)
     if code is codes.RANGE:
         return bool(value[0] <= ord(character) <= value[1])
     return bool(character == _CATEGORIES[value])
