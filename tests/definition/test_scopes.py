@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ipaas.definition.json_schema import Validator
 from ipaas.definition.scopes import ERROR, RUN, make_env_root, make_trigger_root
 from ipaas.engine.scope import error_as_json, make_roots, trigger_as_json
-from ipaas.model import Place
+from ipaas.model import JsonObject, Place
 from ipaas.run import Run, RunError, TriggerInfo
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -32,7 +32,7 @@ def test_the_roots_of_a_run_meet_their_schemas() -> None:
 
 def test_a_trigger_that_follows_another_workflow_meets_its_schema() -> None:
     """`after` adds the other run's workflow, id, state and outputs."""
-    data = {"workflow": "w", "run_id": "r", "state": "failed", "outputs": {"a": 1}}
+    data: JsonObject = {"workflow": "w", "run_id": "r", "state": "failed", "outputs": {"a": 1}}
     info = TriggerInfo(type="after", id="after1", data=data)
     assert Validator(make_trigger_root(frozenset({"after"}))).check(trigger_as_json(info)) == []
 
