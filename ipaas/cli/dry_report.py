@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from ipaas.cli.output import to_plain
+from ipaas.cli.output import show_text, to_plain
 from ipaas.cli.run_report import describe_error
-from ipaas.telemetry import escape_controls
 from ipaas.vault import hide_by_key
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def render_dry(workflow: Workflow, dry: DryRun) -> str:
         lines += describe_error(dry.outcome.error).splitlines()
     if dry.outcome.outputs:
         lines.append(f"outputs: {_show(dry.outcome.outputs)}")
-    return "".join(f"{escape_controls(line)}\n" for line in lines)
+    return "".join(f"{show_text(line)}\n" for line in lines)
 
 
 def _as_object(step: DryStep) -> dict[str, object]:

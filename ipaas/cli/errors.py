@@ -97,18 +97,12 @@ def _describe_unexpected(error: BaseException, leaves: list[BaseException]) -> s
 
 def _write(stream: IO[str], text: str) -> None:
     """Write text without secrets and without what could move a cursor."""
+    from ipaas.cli.secrets import get_redactor
     from ipaas.telemetry import escape_controls
-    from ipaas.vault import Vault
 
+    shown = get_redactor().text(text)
     try:
-        text = Vault.from_environ(os.environ).redactor().text(text)
-    except InputError:
-        # A credential that cannot be read as JSON may still be a secret in itself.
-        from ipaas.vault import PREFIX, Redactor
-
-        text = Redactor(value for name, value in os.environ.items() if name.startswith(PREFIX)).text(text)
-    try:
-        stream.write("".join(f"{escape_controls(line)}\n" for line in text.splitlines()))
+        stream.write("".join(f"{escape_controls(line)}\n" for line in shown.splitlines()))
         stream.flush()
     except (OSError, ValueError):
         return  # standard error is closed: there is nobody to tell, and the exit code still says it

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ipaas.cli.board import Board
-from ipaas.cli.output import STATE_STYLES
-from ipaas.telemetry import escape_controls
+from ipaas.cli.output import STATE_STYLES, show_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +53,7 @@ class LiveBoard:
     def line_logged(self, run: Run, line: LogLine) -> None:
         """Print a step's log line above the board."""
         text = Text(f"{line.level:<7} ", style={"warning": "yellow", "error": "red"}.get(line.level, "dim"))
-        text.append(escape_controls(f"{line.step}: {line.message}" if line.step else line.message), style="default")
+        text.append(show_text(f"{line.step}: {line.message}" if line.step else line.message), style="default")
         self._live.console.print(text)
 
     async def keep_drawing(self) -> None:
@@ -96,8 +95,8 @@ def draw_rows(rows: list[tuple[str, Row | None]], *, unicode: bool, height: int 
             continue
         style = STATE_STYLES.get(row.status, "")
         name = Text("  " * row.depth + f"{signs.get(row.status, ' ')} ", style=style)
-        name.append(escape_controls(row.label), style="default")
+        name.append(show_text(row.label), style="default")
         tries = f"{row.attempts} tries" if row.attempts > 1 else ""
-        note = Text(escape_controls(row.note), style=style or "dim", overflow="ellipsis", no_wrap=True)
+        note = Text(show_text(row.note), style=style or "dim", overflow="ellipsis", no_wrap=True)
         table.add_row(name, Text(row.action, style="dim"), Text(row.took), Text(tries, style="yellow"), note)
     return table

@@ -14,8 +14,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+from ipaas.cli.secrets import get_redactor
 from ipaas.model import Deferred, Place
 from ipaas.telemetry import escape_controls
 
@@ -61,8 +62,9 @@ def to_plain(value: object) -> object:
 
 
 def to_json_text(value: object) -> str:
-    """Return indented JSON without an end of line; what a terminal could obey is escaped."""
-    text = json.dumps(to_plain(value), indent=2, ensure_ascii=False)
+    """Return indented JSON without an end of line; secrets are taken out, what a terminal could obey is escaped."""
+    plain: Any = to_plain(value)
+    text = json.dumps(get_redactor()(plain), indent=2, ensure_ascii=False)
     return "\n".join(escape_json_line(line) for line in text.split("\n"))
 
 
@@ -74,6 +76,11 @@ def escape_json_line(line: str) -> str:
     return "".join(char if escape_controls(char) is char else f"\\u{ord(char):04x}" for char in line)
 
 
+def show_text(text: str) -> str:
+    """Return text as one line that may be printed: without secrets, with control characters written out."""
+    return escape_controls(get_redactor().text(text))
+
+
 def print_json(value: object) -> None:
     """Print one JSON document."""
     sys.stdout.write(to_json_text(value) + "\n")
@@ -81,7 +88,7 @@ def print_json(value: object) -> None:
 
 def say(text: str) -> None:
     """Say something about the answer, on standard error."""
-    sys.stderr.write("".join(f"{escape_controls(line)}\n" for line in text.splitlines()))
+    sys.stderr.write("".join(f"{show_text(line)}\n" for line in text.splitlines()))
 
 
 def print_table(
@@ -94,7 +101,7 @@ def print_table(
         rows: cells as text, as many as headers.
         styles: column index → cell text → rich style, for a terminal.
     """
-    cells = [[escape_controls(cell) for cell in row] for row in rows]
+    cells = [[show_text(cell) for cell in row] for row in rows]
     if not is_terminal(sys.stdout):
         sys.stdout.write(align([list(headers), *cells]))
         return
@@ -115,7 +122,7 @@ def print_table(
 
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and values, one a line; empty values are left out."""
-    sys.stdout.write(align([[f"{name}:", escape_controls(value)] for name, value in facts.items() if value]))
+    sys.stdout.write(align([[f"{name}:", show_text(value)] for name, value in facts.items() if value]))
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:

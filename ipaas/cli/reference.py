@@ -93,6 +93,9 @@ def render_settings() -> str:
         lines.append(f"| `{PREFIX}{name.upper()}` | {f'`{shown}`' if shown else ''} | {_escape_cell(meaning)} |")
     lines += [
         "",
+        "A connector has its own settings under `IPAAS_<CONNECTOR>_`; its page in docs/connectors/ lists them. At its start `ipaas",
+        "serve` warns of a variable under `IPAAS_` that nothing reads: it is probably misspelt.",
+        "",
         "## Credentials",
         "",
         "`credential: shop-eu` in a step reads `IPAAS_CREDENTIAL_SHOP_EU`: the id in upper case, `-` as `_`. The value is a JSON",

@@ -162,22 +162,20 @@ def _run_live(
     *,
     as_json: bool,
 ) -> None:
-    import os
-
     import trio
 
     from ipaas.app import run_once
     from ipaas.cli.output import is_terminal, print_json, say
     from ipaas.cli.run_report import as_document, describe_error
+    from ipaas.cli.secrets import get_redactor
     from ipaas.telemetry import LineLog, start_logging
-    from ipaas.vault import Vault
 
     watched = is_terminal(sys.stderr)
     sink = start_logging(
         sys.stderr,
         format=settings.log_format,
         level="warning" if watched else settings.log_level,
-        redact=Vault.from_environ(os.environ).redactor().text,
+        redact=get_redactor().text,
     )
 
     async def main() -> "Result":

@@ -8,7 +8,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ipaas.cli.output import STATE_STYLES, print_facts, print_table, show_duration, show_time, to_json_text, to_plain
+from ipaas.cli.output import (
+    STATE_STYLES,
+    print_facts,
+    print_table,
+    show_duration,
+    show_text,
+    show_time,
+    to_json_text,
+    to_plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +76,7 @@ def print_report(run: Run, steps: Sequence[StepResult]) -> None:
         }
     )
     if run.error is not None:
-        sys.stdout.write(f"\n{describe_error(run.error)}\n")
+        sys.stdout.write("\n" + "".join(f"{show_text(line)}\n" for line in describe_error(run.error).splitlines()))
     if steps:
         sys.stdout.write("\n")
         print_table(

@@ -101,9 +101,8 @@ def logs(run: RunId, *, database: Database = None, as_json: AsJson = False) -> N
       ipaas runs logs 01JQ... --json | jq -r '.[] | select(.level == "error") | .message'
     """
     from ipaas.cli.database import ask
-    from ipaas.cli.output import align, print_json, show_time
+    from ipaas.cli.output import align, print_json, show_text, show_time
     from ipaas.store.contract import DEFAULT_TENANT
-    from ipaas.telemetry import escape_controls
 
     async def get(store: "Store") -> "list[LogLine]":
         await store.get_run(DEFAULT_TENANT, run)
@@ -118,7 +117,7 @@ def logs(run: RunId, *, database: Database = None, as_json: AsJson = False) -> N
     if as_json:
         print_json(lines)
     else:
-        rows = [[show_time(line.at), line.level, line.step, escape_controls(line.message)] for line in lines]
+        rows = [[show_time(line.at), line.level, line.step, show_text(line.message)] for line in lines]
         sys.stdout.write(align(rows))
 
 

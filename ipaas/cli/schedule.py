@@ -148,4 +148,4 @@ def _from_database(
 
 def is_file_name(target: str) -> bool:
     """Return whether a word on the command line means a file: it ends like one, has a folder in it, or is one."""
-    return target.endswith((".yaml", ".yml")) or "/" in target or Path(target).is_file()
+    return target.endswith((".yaml", ".yml")) or "/" in target or Path(target).exists()

@@ -1,6 +1,5 @@
 """`ipaas serve`."""
 
-import os
 import sys
 from typing import Annotated
 
@@ -54,9 +53,9 @@ def serve(
 
     from ipaas.app import serve as run_server
     from ipaas.cli.output import say
+    from ipaas.cli.secrets import get_redactor
     from ipaas.settings import load_settings
     from ipaas.telemetry import start_logging
-    from ipaas.vault import Vault
 
     settings = load_settings(
         database=database,
@@ -74,7 +73,7 @@ def serve(
         sys.stderr,
         format=settings.log_format,
         level=settings.log_level,
-        redact=Vault.from_environ(os.environ).redactor().text,
+        redact=get_redactor().text,
     )
 
     def announce(url: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,6 +88,12 @@ def test_closed_pipe_is_no_error() -> None:
             [sys.executable, "-m", "ipaas", "schema"], stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_closed_streams_are_no_error() -> None:
+    """A caller that closed both streams still gets its exit code."""
+    command = f"exec {shlex.quote(sys.executable)} -m ipaas version >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
 
 
 def test_letters_that_the_terminal_lacks_are_escaped() -> None:

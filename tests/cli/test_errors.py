@@ -4,6 +4,7 @@ import pytest
 
 from ipaas.cli import main
 from ipaas.cli.errors import report
+from ipaas.cli.secrets import get_redactor
 from ipaas.errors import InputError, Missing, ProblemsFound, StoreUnavailable
 from ipaas.model import Place, Problem
 
@@ -59,8 +60,10 @@ def _fail() -> float:
 def test_secret_is_taken_out_of_messages(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A credential's value does not appear in an error, also when the variable is no JSON."""
     monkeypatch.setenv("IPAAS_CREDENTIAL_SHOP", variable)
+    get_redactor.cache_clear()
     stream = io.StringIO()
     report(ValueError("got hunter22"), stream)
+    get_redactor.cache_clear()
     assert "got [redacted]" in stream.getvalue()
 
 

@@ -1,5 +1,6 @@
 import json
 import signal
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -58,12 +59,17 @@ def test_server_is_ready_when_it_says_so(tmp_path: Path) -> None:
 
 
 def test_first_signal_lets_running_work_end(tmp_path: Path) -> None:
-    """After SIGINT a run that is under way ends by itself and counts as succeeded; no new one starts."""
+    """After SIGINT `/healthz` says draining, the run under way ends by itself and succeeds, and no new one starts."""
     project = write_project(tmp_path, hold=HOLD.replace("FOLDER", str(tmp_path)))
     with started(*SERVE, cwd=project) as server:
+        url = server.wait_for("http://127.0.0.1:")
         server.wait_for("holding")
         server.signal(signal.SIGINT)
         server.wait_for("stopping")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{url}/healthz", timeout=30)
+        with caught.value as answer:
+            assert (answer.code, json.load(answer)) == (503, {"status": "draining"})
         (tmp_path / "go").write_text("")
         assert server.wait() == 0
     assert [row["state"] for row in list_runs(project, "--state", "succeeded")] == ["succeeded"]
