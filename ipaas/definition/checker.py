@@ -32,6 +32,9 @@ _OTHER_NAMES: Final = {
     "outputs": "write `steps.<id>.output`", "input": "write `inputs.<name>`", "args": "write `inputs.<name>`", "workflow": "write `run.workflow`",
 }  # fmt: skip
 
+MAX_FAULTS: Final = 20
+"""Of one expression: looking for near names takes time, and nobody mends more at once."""
+
 _STATUSES: Final = ["succeeded", "failed", "skipped", "cancelled"]
 _STEP_ERROR: Final[Schema] = {
     "anyOf": [
@@ -113,7 +116,9 @@ class Checker:
         return ANYTHING
 
     def check(self, node: Node, view: View) -> Shape:
-        """Return the type of a node, noting everything that cannot work."""
+        """Return the type of a node, noting everything that cannot work; after some twenty faults, nothing more."""
+        if len(self.faults) >= MAX_FAULTS:
+            return ANYTHING
         match node:
             case Literal():
                 return self._check_literal(node)

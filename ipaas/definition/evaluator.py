@@ -8,7 +8,7 @@ without access to anything but the names it is given. The tree was judged by `ch
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ipaas.definition.fields import get_step, select_optional, select_slowly
 from ipaas.definition.functions import KEYED, NAMESPACES, get_functions
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ipaas.definition.values import Value
 
 Run: TypeAlias = "Callable[[Budget], Value]"
+
+
+CALL: Final = 5
+"""What a call costs besides the length of what it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,7 @@ def _make_dispatch(name: str, ways: tuple[Function, ...], runs: tuple[Run, ...],
     def call(budget: Budget) -> Value:
         values = [run(budget) for run in runs]
         kinds = [kind_of(value) for value in values]
+        budget.left -= CALL
         for value in values:
             if value.__class__ is list or value.__class__ is dict:
                 budget.left -= len(value)

@@ -244,7 +244,7 @@ def _binds_names(node: Node) -> bool:
     return any(_binds_names(child) for child in list_children(node))
 
 
-_PLAIN_OPERATORS = frozenset(
+_PLAIN_RESULTS = frozenset(
     {
         "_==_",
         "_!=_",
@@ -263,12 +263,18 @@ _PLAIN_OPERATORS = frozenset(
         "all",
         "exists",
         "size",
+        "sum",
     }
 )
+_PASSED_THROUGH = frozenset({"filter", "sort_by", "unique", "slice", "_[_]"})
+"""Calls whose result is part of what they are given first."""
 
 
 def _is_plain(node: Node) -> bool:
-    """Whether the result is plain JSON by itself, so that a large list that only passes through need not be walked."""
+    """Whether the result is plain JSON by itself, so that a large list that only passes through need not be walked.
+
+    Loops that make lists are not among them: they can repeat a part without end, and the walk counts the repetitions.
+    """
     match node:
         case Literal():
             return not isinstance(node.value, bytes)
@@ -276,14 +282,15 @@ def _is_plain(node: Node) -> bool:
             return node.name not in TYPE_NAMES
         case Select():
             return not node.is_optional and _is_plain(node.operand)
+        case ListOf():
+            return not node.optional and all(_is_plain(item) for item in node.items)
+        case MapOf():
+            return all(not entry.is_optional and _is_plain(entry.value) for entry in node.entries)
         case Call(function="_?_:_"):
             return all(_is_plain(each) for each in node.arguments[1:])
-        case Call(function="_[_]"):
-            return _is_plain(node.arguments[0])
-        case Call(function="filter", target=target) if target is not None:
-            return _is_plain(target)
+        case Call() if node.function in _PASSED_THROUGH:
+            return _is_plain(node.target if node.target is not None else node.arguments[0])
         case Call():
-            return node.function in _PLAIN_OPERATORS
-        case ListOf() | MapOf():
+            return node.function in _PLAIN_RESULTS
+        case _:
             return False
-    return False

@@ -134,14 +134,6 @@ def _value(_budget: Budget, optional: Optional) -> Value:
     return optional.value
 
 
-def _unwrap(_budget: Budget, items: list[Value]) -> list[Value]:
-    return [
-        item.value if isinstance(item, Optional) else item
-        for item in items
-        if not isinstance(item, Optional) or item.is_there
-    ]
-
-
 FUNCTIONS: Final = (
     describe("size", "both", "string|list|map|bytes -> int", lambda _, value: len(value)),
     describe("sum", "both", "list -> number", add_up),
@@ -165,8 +157,6 @@ FUNCTIONS: Final = (
     describe("optional.of", "function", "any -> ?$0", lambda _, value: Optional(is_there=True, value=value)),
     describe("optional.ofNonZeroValue", "function", "any -> ?$0", _of_non_zero),
     describe("optional.none", "function", "-> optional", lambda _: NOTHING),
-    describe("optional.unwrap", "function", "list -> list", _unwrap),
-    describe("unwrapOpt", "method", "list -> list", _unwrap),
     describe("hasValue", "method", "optional -> bool", lambda _, optional: optional.is_there),
     describe("value", "method", "optional -> $0.item", _value),
 )

@@ -113,7 +113,7 @@ def parse_expression(text: str) -> Node | Fault:
     try:
         data = _get_parser().compile(_free_loop(text), disable_check=True).serialize()
     except (RuntimeError, ValueError, LookupError) as error:
-        return explain_syntax_error(str(error), text)
+        return explain_syntax_error(str(error).replace(_LOOP_STAND_IN, "loop"), text)
     message = get_message_class()()
     message.ParseFromString(data[_skip_wrapper(data) :])
     try:

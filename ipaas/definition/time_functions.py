@@ -116,7 +116,7 @@ def _move(when: datetime, zone: str) -> datetime:
 
 def _format_time(budget: Budget, value: datetime | str | float, pattern: str, zone: str = "UTC") -> str:
     _check_format(pattern)
-    budget.spend_text(len(pattern) * 8)
+    budget.spend_text(len(pattern) * 16)
     return _move(as_timestamp(value), zone).strftime(pattern)
 
 
