@@ -39,6 +39,7 @@ def test_expressions_are_put_into_one_form(text: str, plain: str) -> None:
         ("0 0 * 2 mon#5", "`0 0 * 2 mon#5` does not fire within five years: few Februaries have a fifth one", "write `#4`, or `L` as the day"),
         ("*/60 * * * *", "the step of `*/60` is wider than its range", "for longer intervals write the time itself, or use `every:`"),
         ("0-10/20 * * * *", "the step of `0-10/20` is wider than its range", "for longer intervals write the time itself, or use `every:`"),
+        ("50-59/20 * * * *", "the step of `50-59/20` is wider than its range", "for longer intervals write the time itself, or use `every:`"),
         ("*/0 * * * *", "the step of `*/0` is 0", "for longer intervals write the time itself, or use `every:`"),
         ("0 25 * * *", "`25` is no hour", "write 0 to 23"),
         ("0 0 0 * *", "`0` is no day of month", "write 1 to 31"),
