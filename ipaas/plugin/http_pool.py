@@ -1,11 +1,11 @@
 """The process's one door to other people's servers.
 
-Owns `HttpPool`: connections, the total deadline, redirects, the translation of transport failures. Knows nothing of connectors,
-credentials or statuses. Opened by the composition root (or a test), used by every action's `HttpClient`.
+Owns `HttpPool`: the httpx2 client, the total deadline, limits, redirects. Knows nothing of connectors, credentials or statuses. Opened
+by the composition root (or a test), used by every action's `HttpClient`.
 
-    send ──► deadline ──► hop ──► guard judges and connects ──► head ──► body, capped
-                           ▲                                      │
-                           └────────── redirect, at most 5 ◄──────┘
+    send ──► deadline ──► hop ──► httpx2 ──► guard judges and connects ──► head ──► body, capped
+                           ▲                                                 │
+                           └──────────────── redirect, at most 5 ◄───────────┘
 
 Nothing is taken from the environment but the certificates that the machine trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR`): no proxy, no .netrc.
 """
@@ -13,25 +13,25 @@ Nothing is taken from the environment but the certificates that the machine trus
 from __future__ import annotations
 
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final, Self, final
 
 import trio
 
-from ipaas import __version__
 from ipaas.errors import Fatal, StepError
 from ipaas.plugin.http_response import Headers, Response
 from ipaas.plugin.redirects import MAX_REDIRECTS, find_next_request
-from ipaas.plugin.response_body import ACCEPT_ENCODING, read_body
+from ipaas.plugin.response_body import read_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
-    import httpcore2
+    import httpx2
 
     from ipaas.plugin.address_guard import Resolver
     from ipaas.plugin.http_request import OutgoingRequest
+    from ipaas.plugin.http_transport import GuardedTransport
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 MAX_RESPONSE_BYTES: Final = 10 * 1024 * 1024
@@ -44,8 +44,6 @@ KEEPALIVE_S: Final = 4.0
 """Below the five seconds after which common servers close an idle connection: a request must not meet the closing."""
 MAX_REDIRECT_BODY: Final = 64 * 1024
 """A redirect's body is read up to here, so that its connection can be used again."""
-
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 @final
@@ -60,6 +58,8 @@ class HttpPool:
         max_response_bytes: of a body, decompressed; a request can only lower it.
         resolve: looks names up; default: the machine's resolver.
         ssl_context: default: the certificates that the machine trusts.
+        transport: carries the requests in place of the network, for tests (`httpx2.MockTransport`); closed with the pool. Then no
+            address is looked up or judged; deadline, limits, redirects and errors are the same.
 
     Raises:
         InputError: an entry of `allow_networks` is no network.
@@ -75,6 +75,7 @@ class HttpPool:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         resolve: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._allow_networks = tuple(allow_networks)
         self._max_connections = max_connections
@@ -83,7 +84,8 @@ class HttpPool:
         self._max_response_bytes = max_response_bytes
         self._resolve = resolve
         self._ssl_context = ssl_context
-        self._pool: httpcore2.AsyncConnectionPool | None = None
+        self._transport = transport
+        self._client: httpx2.AsyncClient | None = None
         self._is_closed = False
         if allow_networks:
             # A mistake in a setting is told at start-up; without entries the libraries are loaded with the first request.
@@ -99,10 +101,11 @@ class HttpPool:
     ) -> None:
         """Close every connection; requests under way fail."""
         self._is_closed = True
-        pool, self._pool = self._pool, None
-        if pool is not None:
+        opened = self._transport if self._client is None else self._client
+        self._client = self._transport = None
+        if opened is not None:
             with trio.CancelScope(shield=True):
-                await pool.aclose()
+                await opened.aclose()
 
     async def send(self, request: OutgoingRequest) -> Response:
         """Send, follow redirects, read the body.
@@ -133,63 +136,71 @@ class HttpPool:
 
     async def _send_once(self, request: OutgoingRequest, progress: _Progress) -> Response | OutgoingRequest:
         """Return the answer, or the request that a redirect asks for."""
-        import httpcore2
+        client = self._open()
+        import httpx2
 
-        url = request.url
-        outgoing = httpcore2.Request(
-            method=request.method.encode("ascii"),
-            url=httpcore2.URL(
-                scheme=url.scheme.encode("ascii"),
-                host=url.host.encode("ascii"),
-                port=url.port,
-                target=url.target.encode("ascii"),
-            ),
-            headers=_frame(request),
-            content=request.body,
-        )
+        from ipaas.plugin.http_transport import make_request
+
         progress.has_head = False
         try:
-            incoming = await self._open().handle_async_request(outgoing)
+            incoming = await client.send(make_request(request), stream=True, auth=None)
             try:
                 progress.has_head = True
-                headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers)
-                redirect = find_next_request(request, incoming.status, headers) if request.follow_redirects else None
-                limit = min(request.max_bytes or self._max_response_bytes, self._max_response_bytes)
-                try:
-                    content = await read_body(
-                        incoming.aiter_stream(),
-                        headers,
-                        max_bytes=limit if redirect is None else MAX_REDIRECT_BODY,
-                        where=url.without_query,
-                    )
-                except StepError:
-                    if redirect is None:
-                        raise
-                    return redirect  # nobody reads a redirect's body; closing its connection is the price
-                return redirect or Response(status=incoming.status, url=str(url), headers=headers, content=content)
+                return await self._read(incoming, request)
             finally:
                 with trio.CancelScope(shield=True):
                     await incoming.aclose()
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError, OSError) as error:
-            raise _translate(error, request) from error
+        except (httpx2.TransportError, httpx2.InvalidURL, ssl.SSLError, OSError) as error:
+            from ipaas.plugin.http_failures import translate
 
-    def _open(self) -> httpcore2.AsyncConnectionPool:
-        """Return the pool of connections, made for the first request: its libraries cost 120 ms, certificates 25 ms."""
-        if self._pool is None:
+            raise translate(error, request.url) from error
+
+    async def _read(self, incoming: httpx2.Response, request: OutgoingRequest) -> Response | OutgoingRequest:
+        status, url = incoming.status_code, request.url
+        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers.raw)
+        redirect = find_next_request(request, status, headers) if request.follow_redirects else None
+        limit = min(request.max_bytes or self._max_response_bytes, self._max_response_bytes)
+        try:
+            async with aclosing(incoming.aiter_raw()) as pieces:
+                content = await read_body(
+                    pieces,
+                    headers,
+                    max_bytes=limit if redirect is None else MAX_REDIRECT_BODY,
+                    where=url.without_query,
+                )
+        except StepError:
+            if redirect is None:
+                raise
+            return redirect  # nobody reads a redirect's body; closing its connection is the price
+        return redirect or Response(status=status, url=str(url), headers=headers, content=content)
+
+    def _open(self) -> httpx2.AsyncClient:
+        """Return the client, made for the first request: its libraries cost 150 ms, certificates 25 ms."""
+        if self._client is None:
             if self._is_closed:
                 raise StepError("the HTTP pool is closed", type="cancelled")
-            import httpcore2
+            from ipaas.plugin.http_transport import GivenTransport, make_client
 
-            from ipaas.plugin.address_guard import AddressGuard
+            self._client = make_client(
+                GivenTransport(self._transport) if self._transport is not None else self._make_transport()
+            )
+        return self._client
 
-            self._pool = httpcore2.AsyncConnectionPool(
+    def _make_transport(self) -> GuardedTransport:
+        import httpcore2
+
+        from ipaas.plugin.address_guard import AddressGuard
+        from ipaas.plugin.http_transport import GuardedTransport
+
+        return GuardedTransport(
+            httpcore2.AsyncConnectionPool(
                 ssl_context=self._ssl_context or httpcore2.default_ssl_context(),
                 max_connections=self._max_connections,
                 max_keepalive_connections=MAX_IDLE,
                 keepalive_expiry=KEEPALIVE_S,
                 network_backend=AddressGuard(self._allow_networks, resolve=self._resolve),
             )
-        return self._pool
+        )
 
 
 @final
@@ -228,53 +239,3 @@ class _Progress:
     @property
     def missing(self) -> str:
         return "did not finish its answer" if self.has_head else "did not answer"
-
-
-def _frame(request: OutgoingRequest) -> list[tuple[bytes, bytes]]:
-    """Return the header fields as sent, framing and defaults added."""
-    fields = {
-        "Host": request.url.authority,
-        "User-Agent": f"ipaas/{__version__}",
-        "Accept": "*/*",
-    }
-    if request.body or request.method in _WITH_BODY:
-        fields["Content-Length"] = str(len(request.body))
-    given = {name.lower() for name in request.headers}
-    fields = {name: value for name, value in fields.items() if name.lower() not in given}
-    own = {name: value for name, value in request.headers.items() if name.lower() != "accept-encoding"}
-    fields |= {"Accept-Encoding": ACCEPT_ENCODING, **own}
-    return [(name.encode("ascii"), value.encode("ascii")) for name, value in fields.items()]
-
-
-def _translate(error: Exception, request: OutgoingRequest) -> StepError:
-    """Return a transport failure in the words of a pipeline."""
-    import httpcore2
-
-    host = request.url.authority
-    tls = _find_tls_error(error)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return Fatal(
-            f"the certificate of `{host}` is not trusted: {tls.verify_message}",
-            hint="for a private authority set `SSL_CERT_FILE` to its certificates",
-        )
-    if tls is not None:
-        return StepError(
-            f"no secure connection to `{host}`: {tls.reason or tls}", type="server_error", hint="is it `http://`?"
-        )
-    if isinstance(error, httpcore2.LocalProtocolError):
-        return StepError(f"the request to `{host}` cannot be sent: {error}", type="validation")
-    if isinstance(error, httpcore2.ProtocolError):
-        return StepError(f"`{host}` did not answer in HTTP: {error}", type="server_error")
-    if isinstance(error, httpcore2.ConnectError):
-        return StepError(f"the connection to `{host}` failed: {error}", type="server_error")
-    return StepError(f"the connection to `{host}` was lost in the middle of the exchange", type="server_error")
-
-
-def _find_tls_error(error: BaseException) -> ssl.SSLError | None:
-    """Return the TLS failure that stands somewhere down the chain of causes."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None
