@@ -80,6 +80,33 @@ async def test_run_once_tells_observers_and_returns_the_run(tmp_path: Path) -> N
     assert (seen.states, seen.paths[-1]) == (["running", "succeeded"], "a succeeded")
 
 
+class LetGo(Seen):
+    """Lets the held child go once its parent has ended."""
+
+    def __init__(self, go: Path) -> None:
+        super().__init__()
+        self._go = go
+
+    def run_changed(self, run: Run) -> None:
+        self.states.append(f"{run.workflow} {run.state}")
+        if run.workflow == "parent" and run.state == "succeeded":
+            self._go.write_text("")
+
+    def line_logged(self, run: Run, line: object) -> None:
+        """The held action says that it holds."""
+
+
+async def test_child_that_nobody_waits_for_still_ends(tmp_path: Path) -> None:
+    """A run started with `wait: false` that is under way when its parent has ended is executed to its end."""
+    hold = f"version: 1\nsteps:\n  - uses: probe.hold\n    with: {{folder: {tmp_path}}}\n"
+    write_project(tmp_path, parent="version: 1\nsteps:\n  - {run_workflow: hold, wait: false}\n", hold=hold)
+    project = make(tmp_path, database="memory:")
+    workflow, called = project.load_with_calls(tmp_path / "pipelines" / "parent.yaml")
+    seen = LetGo(tmp_path / "go")
+    await run_once(project.settings, project, workflow, {}, texts=[workflow, *called.values()], observers=[seen])
+    assert seen.states == ["parent running", "hold running", "parent succeeded", "hold succeeded"]
+
+
 @pytest.mark.parametrize("inputs", [{}, {"n": "x"}, {"n": 1, "m": 2}])
 async def test_inputs_are_checked_before_anything_is_opened(inputs: dict[str, object], tmp_path: Path) -> None:
     """Missing, wrong and unknown inputs are refused; no database is made."""

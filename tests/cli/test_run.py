@@ -124,16 +124,6 @@ def test_called_workflow_comes_from_the_folder(project: Path) -> None:
     assert json.loads(done.stdout)["outputs"] == {"got": "Hello, Child 1!"}
 
 
-def test_child_that_nobody_waits_for_still_ends(project: Path) -> None:
-    """A workflow started with `wait: false` is executed before the command ends."""
-    (project / "pipelines" / "parent.yaml").write_text(
-        "version: 1\nsteps:\n  - run_workflow: hello\n    wait: false\n    with: {name: Later}\n"
-    )
-    done = ipaas("run", "pipelines/parent.yaml", cwd=project)
-    assert done.returncode == 0, done.stderr
-    assert "said Hello, Later 1!" in done.stderr
-
-
 def test_file_runs_from_any_folder(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The project's plugins are found beside the pipelines folder, not beside the caller."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
