@@ -61,7 +61,9 @@ def test_schema_comes_with_the_wheel(installed: Installed) -> None:
     """The installed command prints the schema that the checkout has."""
     done = installed.ipaas("schema")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads((ROOT / "schemas" / "workflow.schema.json").read_text(encoding="utf-8"))
+    assert json.loads(done.stdout) == json.loads(
+        (ROOT / "schemas" / "workflow.schema.json").read_text(encoding="utf-8")
+    )
 
 
 def test_new_project_validates_and_runs(installed: Installed, tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from trio.testing import MockClock
-
     from ipaas.testing.fake_server import FakeServer
     from ipaas.testing.virtual_clock import VirtualClock
 
@@ -29,8 +27,9 @@ async def fake_server() -> AsyncIterator[FakeServer]:
 
 
 @pytest.fixture
-def virtual_clock(autojump_clock: MockClock) -> VirtualClock:  # noqa: ARG001  # asked for its effect on trio
-    """A `Clock` on trio's autojump clock: waits take no time, and wall time passes with them."""
+def virtual_clock() -> VirtualClock:
+    """A `Clock` whose wall time passes with trio's. A test that also names `autojump_clock` waits for nothing: pytest-trio takes
+    trio's clock from the test's own arguments only."""
     from ipaas.testing.virtual_clock import VirtualClock
 
     return VirtualClock()
