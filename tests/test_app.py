@@ -104,7 +104,7 @@ async def test_child_that_nobody_waits_for_still_ends(tmp_path: Path) -> None:
     workflow, called = project.load_with_calls(tmp_path / "pipelines" / "parent.yaml")
     seen = LetGo(tmp_path / "go")
     await run_once(project.settings, project, workflow, {}, texts=[workflow, *called.values()], observers=[seen])
-    assert seen.states == ["parent running", "hold running", "parent succeeded", "hold succeeded"]
+    assert seen.states.index("parent succeeded") < seen.states.index("hold succeeded")
 
 
 @pytest.mark.parametrize("inputs", [{}, {"n": "x"}, {"n": 1, "m": 2}])
