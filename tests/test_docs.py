@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from ipaas.registry import Registry, load_registry
 
 from ipaas.definition import CompileOptions, compile_text
+from ipaas.registry import Registry, load_registry
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -19,7 +19,9 @@ def name_of(page: Path) -> str:
 
 
 def pipelines_in(page: Path) -> list[str]:
-    """Return the fenced examples that are whole pipelines."""
+    """Return the fenced examples that are whole pipelines; those of problems.md are wrong on purpose and have a test of their own."""
+    if page.name == "problems.md":
+        return []
     return [
         text
         for text in FENCE.findall(page.read_text(encoding="utf-8"))
