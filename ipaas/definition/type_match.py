@@ -1,6 +1,7 @@
 """Whether a value of a known type can be what a schema asks for.
 
-Pure. An answer of no is certain: whatever the value turns out to be, it does not fit. Called by `templates`.
+Pure. An answer of no is certain: whatever the value turns out to be, it does not fit. (An empty list would
+fit any list of items; a list whose items are known to be wrong is refused all the same.) Called by `templates`.
 """
 
 from __future__ import annotations
