@@ -48,6 +48,24 @@ def test_every_pipeline_in_the_documents_is_valid(page: str, text: str, registry
     assert [str(problem) for problem in compiled.problems] == []
 
 
+@pytest.mark.parametrize(
+    ("page", "path", "right", "wrong"),
+    [
+        ("README.md", "pipelines/orders_to_chat.yaml", "order.total }", "order.totl }"),
+        ("docs/tutorial.md", "pipelines/orders.yaml", 'steps.large.output }}", as', 'steps.lagre.output }}", as'),
+    ],
+)
+def test_a_mistake_in_the_documents_is_reported_as_shown(
+    page: str, path: str, right: str, wrong: str, registry: Registry
+) -> None:
+    """The message that a page shows for a mistake in its first pipeline is the one that is printed."""
+    text = pipelines_in(ROOT / page)[0]
+    assert right in text
+    compiled = compile_text(text.replace(right, wrong), path, registry.catalog, CompileOptions())
+    shown = "\n".join(str(problem) for problem in compiled.problems)
+    assert f"```text\n{shown}\n```" in (ROOT / page).read_text(encoding="utf-8")
+
+
 def test_the_documents_show_pipelines() -> None:
     """The check above has something to check."""
     assert len(EXAMPLES) >= 5
