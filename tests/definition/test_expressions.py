@@ -4,6 +4,7 @@ import gc
 import json
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -186,6 +187,16 @@ def test_evaluation_changes_nothing() -> None:
     with pytest.raises(StepError):
         evaluate("x.map(i, i.missing)", scope)
     assert scope == {"x": [3, 1, 2], "i": "kept"}
+
+
+def test_the_scope_is_only_read() -> None:
+    """A scope that cannot be written to will do, also for loops and `optMap`, so that tasks may share one."""
+    scope = MappingProxyType({"x": [3, 1], "o": {"a": 1}})
+    assert evaluate("[x.map(i, i + 1), sort_by(x, i, i), [o.?a.optMap(v, v + 1).orValue(0)]]", scope) == [
+        [4, 2],
+        [1, 3],
+        [2],
+    ]
 
 
 def test_a_loops_name_hides_a_root_and_gives_it_back() -> None:
