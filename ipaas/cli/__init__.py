@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what was typed after `ipaas`; by default those of the process.
     """
     # What imports allocate stays: looking through it again and again for garbage is 7 % of a start.
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000)
     # A stream that was closed by the caller (`>&-`) is None; what is written to it goes nowhere.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 -- open as long as the process
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 -- as above
