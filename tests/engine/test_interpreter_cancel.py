@@ -123,6 +123,27 @@ async def test_a_cancel_during_the_cleanup_leaves_it_its_time(autojump_clock: Mo
     assert outcomes[0] is not None
 
 
+async def test_a_cancel_during_a_cleanup_that_hangs_ends_it_in_time(autojump_clock: MockClock) -> None:
+    """The time counts from the cancel, not from the beginning of the cleanup."""
+    host = ScriptedHost()
+    begun = trio.Event()
+
+    async def hang(call: Any) -> Any:
+        begun.set()
+        await trio.sleep_forever()
+
+    host.actions["hang"] = hang
+    tidy = step("tidy", uses("hang"), timeout_s=50_000.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(host.walk, workflow(step("act", uses("echo")), cleanup=block(tidy)))
+        await begun.wait()
+        await trio.sleep(100)
+        host.cancel()
+        cancelled_at = trio.current_time()
+    assert trio.current_time() - cancelled_at == 10.0
+    assert host.journal["finally/tidy"].status == "cancelled"
+
+
 async def test_a_cancel_ends_all_items_and_branches(autojump_clock: MockClock) -> None:
     """Everything that was under way is `cancelled`, nothing new begins."""
     hanging = Hanging()

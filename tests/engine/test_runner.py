@@ -317,11 +317,20 @@ class TestCrash:
         async def tidy(ctx: Any) -> None:
             tidied.append(str(trio.current_time()))
 
-        class NoHeartbeat(WrappedStore):
-            async def heartbeat(self, *args: Any, **keys: Any) -> Any:
-                if trio.current_time() - begun < 60:
+        class CutOff(WrappedStore):
+            """Reachable for the first seconds, then not for a minute."""
+
+            def check(self) -> None:
+                if 2 < trio.current_time() - begun < 60:
                     raise StoreUnavailable("the network is down")
+
+            async def heartbeat(self, *args: Any, **keys: Any) -> Any:
+                self.check()
                 return await self.inner.heartbeat(*args, **keys)
+
+            async def claim(self, *args: Any, **keys: Any) -> Any:
+                self.check()
+                return await self.inner.claim(*args, **keys)
 
         lab = make_lab(make_action("t.nap", nap), make_action("t.tidy", tidy))
         await lab.put(
@@ -330,7 +339,7 @@ class TestCrash:
             )
         )
         begun = trio.current_time()
-        async with lab.open_runner(store=NoHeartbeat(lab.store)) as first, trio.open_nursery() as nursery:
+        async with lab.open_runner(store=CutOff(lab.store)) as first, trio.open_nursery() as nursery:
             run_id = await lab.submit(first, "test")
             await trio.sleep(1)
             second = lab.make_runner(owner="server2")
@@ -340,6 +349,35 @@ class TestCrash:
         assert (run.state, run.owner, len(tidied)) == ("succeeded", "server2", 1)
         fences = [event.fence for event in await lab.store.list_events(DEFAULT_TENANT, run_id)]
         assert fences == sorted(fences)
+
+    async def test_a_server_that_claims_its_own_run_anew_does_not_execute_it_twice_at_once(
+        self, autojump_clock: MockClock
+    ) -> None:
+        """The lease ran out although the process lives: the old execution ends first, the run is executed again, and succeeds."""
+        running = most = 0
+
+        async def act(ctx: Any) -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            try:
+                await trio.sleep(20)
+            finally:
+                running -= 1
+
+        class NoHeartbeat(WrappedStore):
+            async def heartbeat(self, *args: Any, **keys: Any) -> Any:
+                if trio.current_time() - begun < 35:
+                    raise StoreUnavailable("the database is locked")
+                return await self.inner.heartbeat(*args, **keys)
+
+        lab = make_lab(make_action("t.act", act))
+        await lab.put(workflow(step("x", uses("t.act")), step("y", uses("t.act"))))
+        begun = trio.current_time()
+        async with lab.open_runner(store=NoHeartbeat(lab.store)) as runner:
+            run = await lab.execute(runner, "test")
+        assert (run.state, most) == ("succeeded", 1)
+        assert run.recoveries >= 1
 
     async def test_a_store_that_is_away_at_the_end_is_asked_again(self, autojump_clock: MockClock) -> None:
         """The end of the run is written when the Store is back."""
