@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ipaas.engine.host import StepFailed
 from ipaas.errors import StepError
+from ipaas.model import Place
 from ipaas.run import RunError
 
 if TYPE_CHECKING:
     from ipaas.engine.host import Host
     from ipaas.engine.scope import Scope
-    from ipaas.model import Block, Deferred, Expression, Json, Place, Step, Template
+    from ipaas.model import Block, Deferred, Expression, Json, Step, Template
 
+_PLACE: Final = re.compile(r":(\d+):(\d+): ")
 _ATTEMPT: Final = re.compile(r"\.attempt\d+")
 """Ids have no dot, so this is never part of one."""
 
@@ -116,11 +118,16 @@ def evaluate_condition(expression: Expression, scope: Scope, path: str) -> bool:
 
 
 def expression_failed(error: StepError, place: Place, path: str) -> StepFailed:
-    """Return the failure of a step whose expression failed; the error's own place wins, it is inside the text."""
-    inner: Place | None = getattr(error, "place", None)
-    return StepFailed(
-        RunError(type=error.type, message=error.message, step=path, place=inner or place, hint=error.hint)
-    )
+    """Return the failure of a step whose expression failed.
+
+    An expression begins its message with the exact place inside the text (`file:9:25: …`): that becomes the error's place, so that
+    it is told once.
+    """
+    message = error.message
+    if message.startswith(f"{place.file}:") and (found := _PLACE.match(message, len(place.file))) is not None:
+        place = Place(place.file, int(found[1]), int(found[2]))
+        message = message[found.end() :]
+    return StepFailed(RunError(type=error.type, message=message, step=path, place=place, hint=error.hint))
 
 
 def describe(value: Json) -> str:

@@ -2,12 +2,14 @@
 
 import ast
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from trio.testing import MockClock
 
 import ipaas.engine
-from ipaas.model import Place
+from ipaas.definition import CompileOptions, compile_text
+from ipaas.model import ActionSpec, Place
 from ipaas.run import Outcome
 from ipaas.testing.build import FILE, PythonTemplate, block, expression, step, uses, workflow
 from ipaas.testing.scripted_host import ScriptedHost
@@ -15,6 +17,7 @@ from ipaas.testing.scripted_host import ScriptedHost
 if TYPE_CHECKING:
     from ipaas.engine.host import Host
 
+CATALOG = {"echo.it": ActionSpec(name="echo.it", effect="read", summary="", input_schema={"properties": {"value": {}}})}
 MACHINE_FREE = ("interpreter", "attempts", "blocks", "loops", "walk", "scope", "host")
 
 
@@ -138,6 +141,25 @@ async def test_a_failing_expression_is_an_error_of_type_expression_at_its_own_pl
     assert outcome.error.place == Place(FILE, 3, 1)
     assert host.performed == []
     assert host.journal["bad"].status == "failed"
+
+
+async def test_the_exact_place_inside_the_text_is_told_once() -> None:
+    """An expression's message begins with where in the text it failed: that is the error's place, and no longer in the message."""
+    source = dedent("""
+        version: 1
+        id: x
+        steps:
+          - id: bad
+            uses: echo.it
+            with: {value: "${{ [1, 2][int('3')] }}"}
+    """)
+    compiled = compile_text(source, FILE, CATALOG, CompileOptions())
+    assert compiled.workflow is not None, compiled.problems
+    outcome = await ScriptedHost().walk(compiled.workflow)
+    assert outcome is not None
+    assert outcome.error is not None
+    assert outcome.error.message.startswith("there is no item 3")
+    assert outcome.error.place == Place(FILE, 7, 30)
 
 
 async def test_a_condition_that_is_not_a_boolean_fails() -> None:
