@@ -35,12 +35,20 @@ HEALTH_DEADLINE_S: Final = 2.0
 _log = logging.getLogger("ipaas.app")
 
 
-async def serve(settings: Settings, *, announce: Callable[[str], None], complain: Callable[[IpaasError], None]) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    announce: Callable[[str], None],
+    complain: Callable[[IpaasError], None],
+    leave: Callable[[], None],
+) -> None:
     """Run the server until it is told to stop.
 
     Args:
         announce: gets `http://host:port` once everything behind it is ready.
         complain: gets each error that the server survives and a person must act on (files with problems).
+        leave: ends the process there and then. Called when all is done but for steps that no cancel reaches: a call that blocks in
+            a thread, a connector that swallows its cancel. Their runs have been given back.
 
     Raises:
         InputError: a setting, a credential or the address cannot be used; nothing was started.
@@ -89,8 +97,11 @@ async def serve(settings: Settings, *, announce: Callable[[str], None], complain
             await stop.wait()
             _log.info("stopping: no new work, up to %g s for what is under way", settings.grace_s)
             intake.cancel()
-            await runner.drain(settings.grace_s)
+            is_empty = await runner.drain(settings.grace_s)
             http_stop.set()
+            if not is_empty:
+                _log.error("stopped with steps that could not be ended")
+                leave()
     _log.info("stopped")
 
 

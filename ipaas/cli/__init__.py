@@ -12,20 +12,31 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["main"]
 
+EXIT_S: Final = 1.0
+"""Seconds that threads which a connector left behind get to end by themselves."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never raises, never shows a traceback unless `IPAAS_DEBUG` is set.
 
     Args:
-        arguments: what was typed after `ipaas`; by default those of the process.
+        arguments: what was typed after `ipaas`; by default those of the process, which then ends soon after this returns.
     """
+    code = _run_command(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        _bound_exit(code)
+    return code
+
+
+def _run_command(arguments: Sequence[str]) -> int:
     # What imports allocate stays: looking through it again and again for garbage is 7 % of a start.
     gc.set_threshold(50_000)
     # A stream that was closed by the caller (`>&-`) is None; what is written to it goes nowhere.
@@ -39,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ipaas.cli.errors import report
 
     try:
-        code = invoke(sys.argv[1:] if arguments is None else arguments)
+        code = invoke(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (`head`, a closed pager) has seen enough. Python would complain when it flushes at exit.
@@ -48,3 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BaseException as error:  # noqa: BLE001 -- the border: whatever comes out becomes a message and a code
         return report(error, sys.stderr)
     return code
+
+
+def _bound_exit(code: int) -> None:
+    """End the process in a moment although threads that a connector left behind go on: Python would wait for them for ever."""
+    threading = sys.modules.get("threading")
+    if threading is None or all(each.daemon or each is threading.main_thread() for each in threading.enumerate()):
+        return
+
+    def end() -> None:
+        time.sleep(EXIT_S)
+        os._exit(code)
+
+    threading.Thread(target=end, daemon=True).start()

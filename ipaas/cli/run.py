@@ -1,6 +1,7 @@
 """`ipaas run`: one run, now, before your eyes."""
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -194,7 +195,8 @@ def _run_live(
         return result
 
     try:
-        result = trio.run(main)
+        with redirect_stdout(sys.stderr):  # what a connector prints must not end up in the answer
+            result = trio.run(main)
     finally:
         sink.close()
     if as_json or not is_terminal(sys.stdout):

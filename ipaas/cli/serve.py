@@ -1,5 +1,6 @@
 """`ipaas serve`."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -80,7 +81,13 @@ def serve(
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
 
+    def leave() -> None:
+        sink.close()
+        os._exit(0)
+
     try:
-        trio.run(lambda: run_server(settings, announce=announce, complain=lambda error: say(describe(error))))
+        trio.run(
+            lambda: run_server(settings, announce=announce, complain=lambda error: say(describe(error)), leave=leave)
+        )
     finally:
         sink.close()

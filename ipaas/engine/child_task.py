@@ -109,6 +109,13 @@ class ChildTask:
         self._released = True
         self.host.abandon()
 
+    async def disown(self) -> None:
+        """Give the run back although a connector keeps its step from ending. The process must end next, and the step with it."""
+        _log.error(
+            "a step does not let itself be ended: its run is given back without it", extra={"facts": self._facts()}
+        )
+        await self._give_back()
+
     def kill(self) -> None:
         """Stop at once, whatever is under way, and write nothing: the runner itself is cancelled."""
         self._stopped = self._stopped or "the runner was cancelled"

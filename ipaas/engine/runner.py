@@ -25,7 +25,7 @@ from ipaas.errors import StoreUnavailable
 from ipaas.run import TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from ipaas.clock import Clock
     from ipaas.engine.journal import Journal
@@ -159,11 +159,15 @@ class Runner:
             self._tell_ended(run_id)
         return run
 
-    async def drain(self, grace_s: float) -> None:
+    async def drain(self, grace_s: float) -> bool:
         """Stop: claim nothing more, let runs end for `grace_s` seconds, then give the others back to the queue.
 
         When this returns, no run is owned by this process, and `run` has been told to return. A run that was given back goes on
         from its journal on the next server; a write that was under way then is in doubt.
+
+        Returns:
+            whether `run` will return. When a connector does not let its step be ended within `cleanup_s`, its run is given back
+            too, but no task can be: then it is up to the caller to end the process.
         """
         self._draining = True
         self._moving = set(self._active)
@@ -177,9 +181,20 @@ class Runner:
                 await changed.wait()
         for task in list(self._active.values()):
             task.release()
-        while self._active:
-            await self._changed.wait()
+        with trio.move_on_after(self._settings.cleanup_s):
+            await self._wait_until_idle()
+        stuck = {run_id: task for run_id, task in self._active.items() if task.is_walking}
+        async with trio.open_nursery() as nursery:
+            for task in stuck.values():
+                nursery.start_soon(task.disown)
+        await self._wait_until_idle(but=stuck)
+        stuck = {run_id: task for run_id, task in stuck.items() if self._active.get(run_id) is task}
         self._stop.set()
+        return not stuck
+
+    async def _wait_until_idle(self, but: Collection[str] = ()) -> None:
+        while not self._active.keys() <= set(but):
+            await self._changed.wait()
 
     # ---- the loops ----
 
@@ -233,8 +248,8 @@ class Runner:
             await task.execute()
         finally:
             del self._active[task.run.id]
-            if self._own is not None:
-                self._own.discard(task.run.id)
+            if self._own is not None and task.run.state in TERMINAL:
+                self._own.discard(task.run.id)  # one that was given up is claimed again when its lease has run out
             self._tell_ended(task.run.id)
             self.wake()
 

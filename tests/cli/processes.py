@@ -123,8 +123,8 @@ def write_project(folder: Path, **pipelines: str) -> Path:
 PROBE = '''\
 """Probe: actions that a test holds up and counts through files."""
 
+import threading
 from pathlib import Path
-from typing import IO
 
 import trio
 
@@ -154,6 +154,20 @@ async def stuck(ctx: Context) -> None:
     print("probe is stuck", flush=True)
     while True:
         time.sleep(0.01)
+
+
+@probe.action(effect="write")
+async def block(ctx: Context) -> None:
+    """Call something that blocks, in a thread: no cancel reaches it."""
+    ctx.log.info("blocking")
+    await trio.to_thread.run_sync(threading.Event().wait)
+
+
+@probe.action(effect="idempotent")
+async def leak(ctx: Context) -> None:
+    """Leave a thread behind that Python waits for as it exits, and text on standard output."""
+    threading.Thread(target=threading.Event().wait).start()
+    print("what a library prints")
 
 
 @hookimpl

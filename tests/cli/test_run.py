@@ -259,3 +259,11 @@ def test_terminal_with_json_prints_the_document(project: Path) -> None:
     code, drawn = run_on_terminal("run", "pipelines/failing.yaml", "--json", cwd=project)
     assert code == 1
     assert '"state": "failed"' in drawn
+
+
+def test_connector_that_prints_and_leaves_a_thread_spoils_nothing(tmp_path: Path) -> None:
+    """What a library prints goes to standard error, not into the JSON document; its thread does not keep the process."""
+    project = write_project(tmp_path, leaky="version: 1\nsteps: [{uses: probe.leak}]\n")
+    done = ipaas("run", "pipelines/leaky.yaml", "--json", cwd=project)
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "succeeded")
+    assert "what a library prints" in done.stderr

@@ -104,6 +104,28 @@ def test_second_signal_ends_a_server_whose_loop_is_held(tmp_path: Path) -> None:
         server.wait_for("stopped at once on the second signal")
 
 
+def test_step_that_no_cancel_reaches_does_not_keep_the_server(tmp_path: Path) -> None:
+    """A call that blocks in a thread costs its run its server: SIGTERM ends the process with 0, and nothing is left running."""
+    text = "version: 1\ntriggers: [{every: 1s}]\nsteps: [{id: pay, uses: probe.block}]\n"
+    project = write_project(tmp_path, stuck=text)
+    with started(*SERVE, "--grace", "0", cwd=project, env={"IPAAS_CLEANUP_S": "0"}) as server:
+        server.wait_for("blocking")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert "stuck" in server.wait_for("a step does not let itself be ended")
+    assert states(project) <= {"queued", "skipped"}
+
+
+def test_thread_that_a_connector_left_does_not_keep_the_server(tmp_path: Path) -> None:
+    """Python waits for such a thread as it exits, for ever; the server does not."""
+    text = "version: 1\ntriggers: [{every: 1s}]\nsteps: [{uses: probe.leak}]\n"
+    project = write_project(tmp_path, leaky=text)
+    with started(*SERVE, cwd=project) as server:
+        server.wait_for("run succeeded")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+
 def test_kill_loses_no_run(tmp_path: Path) -> None:
     """After kill -9 in a step the next start recovers the run, which ends once."""
     project = write_project(tmp_path, hold=HOLD.replace("FOLDER", str(tmp_path)))

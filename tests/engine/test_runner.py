@@ -396,6 +396,25 @@ class TestCrash:
             run = await lab.execute(runner, "test")
         assert (run.state, run.recoveries) == ("succeeded", 0)
 
+    async def test_a_run_that_was_given_up_is_taken_again_with_own_only(self, autojump_clock: MockClock) -> None:
+        """`ipaas run` does not wait for ever for a run that it could not finish: it goes on when the Store is back."""
+
+        class AwayForLong(WrappedStore):
+            async def finish(self, *args: Any, **keys: Any) -> Run:
+                if trio.current_time() - begun < 60:
+                    raise StoreUnavailable("the database is locked")
+                run: Run = await self.inner.finish(*args, **keys)
+                return run
+
+        lab = make()
+        await lab.put(workflow(step("x", uses("t.give"))))
+        begun = trio.current_time()
+        async with lab.open_runner(store=AwayForLong(lab.store), own_only=True) as runner:
+            with trio.fail_after(600):
+                run = await lab.execute(runner, "test")
+        assert run.state == "succeeded"
+        assert run.recoveries >= 1
+
     async def test_a_store_that_is_away_does_not_end_the_runner(self, autojump_clock: MockClock) -> None:
         """Claims and heartbeats fail for a while, and the runner goes on when the Store is back."""
 
@@ -445,7 +464,7 @@ class TestDrain:
             first = await lab.submit(runner, "test")
             second = await lab.submit(runner, "test")
             await trio.sleep(1)
-            await runner.drain(30)
+            assert await runner.drain(30) is True
         assert (await lab.store.get_run(DEFAULT_TENANT, first)).state == "succeeded"
         assert (await lab.store.get_run(DEFAULT_TENANT, second)).state == "queued"
 
@@ -478,6 +497,35 @@ class TestDrain:
             run = await again.wait_finished(DEFAULT_TENANT, run_id)
         assert (run.state, run.recoveries) == ("succeeded", 0)
         assert performed == ["one", "finally/tidy"]
+
+    async def test_a_step_that_cannot_be_ended_does_not_keep_the_server(self, autojump_clock: MockClock) -> None:
+        """A connector that keeps its cancel out loses its run to the next server, and the caller hears that a task is left."""
+        let_go = trio.Event()
+
+        async def cling(ctx: Any) -> None:
+            with trio.CancelScope(shield=True):
+                await let_go.wait()
+
+        lab = make_lab(make_action("t.cling", cling, effect="write"), make_action("t.nap", nap))
+        await lab.put(
+            workflow(step("pay", uses("t.cling")), id="clings"), workflow(step("x", uses("t.nap", seconds=50.0)))
+        )
+        runner = lab.make_runner()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.run)
+            stuck = await lab.submit(runner, "clings")
+            other = await lab.submit(runner, "test")
+            await trio.sleep(1)
+            begun = trio.current_time()
+            assert await runner.drain(20) is False
+            assert trio.current_time() - begun == 20 + lab.settings.cleanup_s
+            states = [(await lab.store.get_run(DEFAULT_TENANT, run_id)).state for run_id in (stuck, other)]
+            assert states == ["queued", "queued"]
+            async with lab.open_runner(owner="server2") as again:
+                run = await again.wait_finished(DEFAULT_TENANT, stuck)
+            let_go.set()
+        assert run.error is not None
+        assert (run.state, run.recoveries, run.error.step) == ("interrupted", 0, "pay")
 
     async def test_a_write_under_way_is_in_doubt_on_the_next_server(self, autojump_clock: MockClock) -> None:
         """Nobody knows whether the request that was broken off had arrived."""
