@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Literal
 
-from ipaas.plugin import Connector, Context, Doc, Json, JsonObject, StepError, hookimpl
+from ipaas.plugin import Connector, Context, Doc, Json, JsonObject, Like, StepError, hookimpl
 
 flow = Connector("flow")
 
@@ -48,7 +48,7 @@ async def fail(
 
 
 @flow.action(effect="read", pure=True, name="set")
-async def set_values(ctx: Context, /, **values: Json) -> JsonObject:
+async def set_values(ctx: Context, /, **values: Json) -> Annotated[JsonObject, Like("*")]:
     """Give names to values: the output is an object with exactly the inputs, to be used as `steps.<id>.output.<name>`."""
     return values
 

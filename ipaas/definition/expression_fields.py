@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ipaas.definition.draft import Draft
     from ipaas.definition.expressions import Checked
     from ipaas.definition.scopes import Scope
+    from ipaas.definition.templates import CheckedTemplate
     from ipaas.model import Expression, Schema, Template
 
 MARK: Final = "${{"
@@ -101,6 +102,14 @@ def compile_inputs(
         schema: of the object, or None when anything goes.
         subject: what the values are for, in messages.
     """
+    checked = check_inputs(draft, holder, key, scope, schema, subject=subject)
+    return checked.template if checked is not None else None
+
+
+def check_inputs(
+    draft: Draft, holder: Mapping, key: str, scope: Scope, schema: Schema | None = None, *, subject: str = ""
+) -> CheckedTemplate | None:
+    """Return the object under a key with what is known of its type, as `compile_inputs`; None when it is no object."""
     node = holder.items.get(key)
     if node is not None and not isinstance(node, Mapping):
         return None  # the frame has refused it
@@ -110,7 +119,7 @@ def compile_inputs(
     for problem in checked.problems:
         hint = problem.hint.replace("`with:`", f"`{key}:`")
         draft.problems.append(problem if hint == problem.hint else replace(problem, hint=hint))
-    return checked.template
+    return checked
 
 
 def _compile(draft: Draft, node: Scalar, scope: Scope) -> Checked | None:

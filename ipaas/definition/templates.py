@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from ipaas.definition.derived_types import NAMES, derive, describe_literal, join_items, make_object_schema
 from ipaas.definition.json_schema import get_validator
 from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Scalar, Sequence, shorten
@@ -43,7 +44,7 @@ class CheckedTemplate:
 
     Attributes:
         template: None when there are problems.
-        schema: JSON Schema of what it evaluates to, as far as it is known.
+        schema: JSON Schema of what it evaluates to, as far as it is known; of an expression that the action evaluates, of what it gives.
     """
 
     template: Template | None
@@ -88,12 +89,7 @@ def compile_template(
     object_node = node if node is not None else Mapping(line=place.line, column=place.column)
     parts = builder.fill_object(object_node, _close(schema) if schema is not None else {}, "", place)
     problems = tuple(sorted(dict.fromkeys(builder.problems)))
-    known: Schema = {
-        "type": "object",
-        "properties": {name: dict(part.schema) for name, part in parts.items()},
-        "required": list(parts),
-        "additionalProperties": False,
-    }
+    known = make_object_schema({name: part.schema for name, part in parts.items()})
     fills = tuple((name, part.fill) for name, part in parts.items())
     return CheckedTemplate(
         template=None if problems else CompiledTemplate(place, fills), problems=problems, schema=known
@@ -112,12 +108,20 @@ _ANYTHING: Final = _Part(lambda _scope: None, {})
 class _Builder:
     """Compiles one value; thrown away after."""
 
-    def __init__(self, source: Source, compiler: ExpressionCompiler, root: Schema, subject: str) -> None:
+    def __init__(
+        self,
+        source: Source,
+        compiler: ExpressionCompiler,
+        root: Schema,
+        subject: str,
+        known: dict[str, Schema] | None = None,
+    ) -> None:
         self._source = source
         self._compiler = compiler
         self._root = root
         self._subject = subject
         self._guesses = 0
+        self._known: dict[str, Schema] = {} if known is None else known
         self.problems: list[Problem] = []
 
     def build(self, node: Node, schema: Schema, path: str) -> _Part:
@@ -136,7 +140,10 @@ class _Builder:
         properties: Any = schema.get("properties", {})
         others: Any = schema.get("additionalProperties", True)
         parts: dict[str, _Part] = {}
-        for name, child in node.items.items():
+        # Expressions whose names are of the types of other inputs come after those.
+        order = sorted(node.items, key=lambda name: _asks_for_expression(properties.get(name), self._root, NAMES))
+        for name in order:
+            child = node.items[name]
             inner: Schema = {}
             if name in properties:
                 inner = properties[name]
@@ -145,6 +152,8 @@ class _Builder:
             elif isinstance(others, dict):
                 inner = others
             parts[name] = self.build(child, inner, f"{path}.{name}" if path else name)
+            if not path:
+                self._known[name] = parts[name].schema
         required: Any = schema.get("required", ())
         for name in required:
             if name not in node.items:
@@ -156,7 +165,7 @@ class _Builder:
                     f"{owner} needs the {what} `{name}`",
                     f"add `{name}:`" + ("" if path else " under `with:`"),
                 )
-        return parts
+        return {name: parts[name] for name in node.items}
 
     def _of(self) -> str:
         return f" of {self._subject}" if self._subject else ""
@@ -173,15 +182,15 @@ class _Builder:
 
     def _build_scalar(self, node: Scalar, schema: Schema, path: str) -> _Part:
         value = node.value
-        extra = _find_extra_names(schema, self._root)
-        if extra is not None and isinstance(value, str):
-            compiler = self._compiler.with_roots({name: {} for name in extra})
+        asking = _find_asking(schema, self._root)
+        if asking is not None and isinstance(value, str):
+            compiler = self._compiler.with_roots(self._derive_names(asking))
             checked = compiler.compile(value, self._source.placer(node))
             self.problems += checked.problems
             expression = checked.expression
             if expression is None:
                 return _ANYTHING
-            return _Part(lambda scope: Deferred(expression, scope), {"type": "string"})
+            return _Part(lambda scope: Deferred(expression, scope), checked.schema)
         if not isinstance(value, str) or OPENING not in value:
             return self._build_literal(node, schema, path)
         checked = self._compiler.compile_text(value, self._source.placer(node))
@@ -195,6 +204,12 @@ class _Builder:
             )
         return _Part(checked.expression.evaluate, checked.schema)
 
+    def _derive_names(self, asking: Schema) -> dict[str, Schema]:
+        """Return the type of each extra name of an expression, as far as it is known."""
+        names: Any = asking[KEYWORD]
+        types: Any = asking.get(NAMES, {})
+        return {str(name): derive(types.get(name, {}), self._known, self._root) for name in names}
+
     def _build_literal(self, node: Node, schema: Schema, path: str) -> _Part:
         if schema:
             definitions = self._root.get("$defs")
@@ -202,7 +217,7 @@ class _Builder:
             for finding in get_validator(whole).find(node.value):
                 self._report_finding(finding, node, path)
         value = node.value
-        return _Part(_copier(value), {"const": value} if isinstance(node, Scalar) else _describe(value))
+        return _Part(_copier(value), describe_literal(value))
 
     def _report_finding(self, finding: Finding, node: Node, path: str) -> None:
         found: Node = node
@@ -236,7 +251,8 @@ class _Builder:
             for index, item in enumerate(node.items)
         ]
         fills = tuple(part.fill for part in parts)
-        return _Part(lambda scope: [fill(scope) for fill in fills], {"type": "array"})  # type: ignore[misc]  # a Deferred inside a list is the action's to take
+        known = join_items([part.schema for part in parts])
+        return _Part(lambda scope: [fill(scope) for fill in fills], known)  # type: ignore[misc]  # a Deferred inside a list is the action's to take
 
     def _build_object(self, node: Mapping, schema: Schema, path: str) -> _Part:
         options = list_options(schema, self._root, "map")
@@ -245,12 +261,7 @@ class _Builder:
         chosen = options[0] if len(options) == 1 else self._guess(node, options, path)
         parts = self.fill_object(node, chosen, path, self._source.place(node))
         fills = tuple((name, part.fill) for name, part in parts.items())
-        known: Schema = {
-            "type": "object",
-            "properties": {name: dict(part.schema) for name, part in parts.items()},
-            "required": list(parts),
-            "additionalProperties": False,
-        }
+        known = make_object_schema({name: part.schema for name, part in parts.items()})
         return _Part(lambda scope: {name: fill(scope) for name, fill in fills}, known)  # type: ignore[misc]  # as above
 
     def _guess(self, node: Mapping, options: list[Schema], path: str) -> Schema:
@@ -259,7 +270,7 @@ class _Builder:
             return {}
         results: list[tuple[int, int]] = []
         for index, option in enumerate(options):
-            trial = _Builder(self._source, self._compiler, self._root, self._subject)
+            trial = _Builder(self._source, self._compiler, self._root, self._subject, self._known)
             trial._guesses = 1
             trial.fill_object(node, option, path, self._source.place(node))
             results.append((len(trial.problems), index))
@@ -285,25 +296,24 @@ def _has_expression(node: Node) -> bool:
     return any(_has_expression(child) for child in children)
 
 
-def _asks_for_expression(schema: Any, root: Schema, hops: int = 0) -> bool:
-    """Whether a parameter inside a schema asks for an expression."""
+def _asks_for_expression(schema: Any, root: Schema, keyword: str = KEYWORD, hops: int = 0) -> bool:
+    """Whether a parameter inside a schema asks for an expression; with another keyword, for one of that kind."""
     if isinstance(schema, dict) and hops < 32:
-        if KEYWORD in schema:
+        if keyword in schema:
             return True
         if "$ref" in schema:
-            return _asks_for_expression(resolve(schema, root), root, hops + 8)
-        return any(_asks_for_expression(each, root, hops + 1) for each in schema.values())
-    return isinstance(schema, list) and any(_asks_for_expression(each, root, hops + 1) for each in schema)
+            return _asks_for_expression(resolve(schema, root), root, keyword, hops + 8)
+        return any(_asks_for_expression(each, root, keyword, hops + 1) for each in schema.values())
+    return isinstance(schema, list) and any(_asks_for_expression(each, root, keyword, hops + 1) for each in schema)
 
 
-def _find_extra_names(schema: Schema, root: Schema) -> list[str] | None:
-    """Return the extra names of a parameter that asks for an expression, also inside a union; None for any other."""
+def _find_asking(schema: Schema, root: Schema) -> Schema | None:
+    """Return the schema that asks for an expression, also inside a union; None when there is none."""
     if KEYWORD in schema:
-        names: Any = schema[KEYWORD]
-        return [str(name) for name in names]
+        return schema
     options: Any = schema.get("anyOf", schema.get("oneOf", ()))
     for option in options:
-        found = _find_extra_names(resolve(option, root), root) if isinstance(option, dict) else None
+        found = _find_asking(resolve(option, root), root) if isinstance(option, dict) else None
         if found is not None:
             return found
     return None
@@ -329,13 +339,3 @@ def _copy(value: Any) -> Any:
     if isinstance(value, list):
         return [_copy(item) for item in value]
     return {name: _copy(item) for name, item in value.items()} if isinstance(value, dict) else value
-
-
-def _describe(value: Json) -> Schema:
-    """Return a schema of a literal list or object."""
-    if isinstance(value, dict):
-        properties = {name: dict(_describe(item)) for name, item in value.items()}
-        return {"type": "object", "properties": properties, "required": list(value), "additionalProperties": False}
-    if isinstance(value, list):
-        return {"type": "array"}
-    return {"const": value}

@@ -6,10 +6,11 @@ Owns the checks that belong to one verb, and the type of each verb's output. Cal
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ipaas.definition.derived_types import derive
 from ipaas.definition.draft import Draft, find_integer, find_mapping, find_scalar, find_text, is_true, list_texts
-from ipaas.definition.expression_fields import compile_condition, compile_inputs, list_tested
+from ipaas.definition.expression_fields import check_inputs, compile_condition, compile_inputs, list_tested
 from ipaas.definition.frame import is_id
 from ipaas.definition.nodes import Mapping, Scalar, shorten
 from ipaas.definition.outputs import NULL, any_of
@@ -86,9 +87,11 @@ def _compile_uses(draft: Draft, step: StepDraft, scope: Scope) -> Compiled:
         draft.report(
             step.node.keys["credential"], "no-credential", f"`{spec.name}` takes no credential", "remove `credential:`"
         )
-    inputs = compile_inputs(draft, step.node, "with", scope, spec.input_schema, subject=f"`{spec.name}`")
+    checked = check_inputs(draft, step.node, "with", scope, spec.input_schema, subject=f"`{spec.name}`")
+    inputs = checked.template if checked is not None else None
     body = None if inputs is None else Uses(action=spec.name, inputs=inputs, credential=credential)
-    return Compiled(body, spec.output_schema)
+    given: Any = checked.schema["properties"] if checked is not None else {}
+    return Compiled(body, derive(spec.output_schema, given, spec.input_schema))
 
 
 def _report_unknown_action(draft: Draft, node: Scalar, name: str) -> None:

@@ -18,6 +18,7 @@ from ipaas.plugin.context import Context, MemoryState, RunInfo, State, make_cont
 from ipaas.plugin.credential import Credential
 from ipaas.plugin.hookspecs import hookimpl
 from ipaas.plugin.parameters import Doc, Expr, ItemExpr, Json, JsonObject, Name, Names
+from ipaas.plugin.stated_types import Like
 
 if TYPE_CHECKING:
     from ipaas.plugin.dry_requests import RecordedRequest, RequestRecorder
@@ -42,6 +43,7 @@ __all__ = [
     "ItemExpr",
     "Json",
     "JsonObject",
+    "Like",
     "MemoryState",
     "Name",
     "Names",

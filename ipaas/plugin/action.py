@@ -16,7 +16,7 @@ from ipaas.errors import PluginError, StepError
 from ipaas.model import ActionSpec
 from ipaas.plugin.action_inputs import read_inputs
 from ipaas.plugin.plain_json import to_plain_json
-from ipaas.plugin.signature import BadSignature, build_inputs, build_output
+from ipaas.plugin.signature import BadSignature, build_inputs, build_output, check_references
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -78,13 +78,21 @@ class Action:
             PluginError: a parameter or the result has a type that no JSON Schema describes.
         """
         text = inspect.getdoc(self.function) or ""
+        output = self._output.schema if self.output is None else self.output
+        if not self._inputs.takes_any:
+            properties = self._inputs.schema["properties"]
+            assert isinstance(properties, dict)  # as `build_inputs` makes it
+            try:
+                check_references(output, properties)
+            except BadSignature as error:
+                raise plugin_error(self.name, self.function, error.message, hint=error.hint) from error
         return ActionSpec(
             name=self.name,
             effect=self.effect,
             summary=text.partition("\n")[0].strip(),
             description=text,
             input_schema=self._inputs.schema,
-            output_schema=self._output.schema if self.output is None else self.output,
+            output_schema=output,
             takes_credential=bool(self.credential),
             pure=self.pure,
             plugin=self.plugin,

@@ -1,4 +1,4 @@
-"""Words for an action's signature: `Doc`, `Name`, `Names`, and the parameter types `Expr` and `Json`.
+"""Words for an action's signature: `Doc`, `Name`, `Names`, and the parameter types `Expr` and `Json`; `Like` is in `stated_types`.
 
 Owns what an author writes inside `Annotated[...]`. Knows nothing of connectors and contexts. Called by authors, and by pydantic
 when `signature` builds an action's schema. Importing it costs nothing: pydantic is imported only by the methods it calls.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, final
 
 from ipaas.errors import StepError
+from ipaas.plugin.stated_types import NAMES_KEYWORD, describe_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,12 +102,21 @@ def _take_expression(value: object, info: ValidationInfo) -> Expr:
 @final
 @dataclass(frozen=True, slots=True, init=False)
 class Names:
-    """The names an expression has besides the step's own: `Annotated[Expr, Names("item", "index")]`."""
+    """The names an expression has besides the step's own: `Annotated[Expr, Names("page", item=Ticket, index=int)]`.
+
+    A name with a type is checked when the file is read, field by field; `item=Like("items[]")` is an item of the input `items`.
+
+    Attributes:
+        names: all of them, those without a type first.
+        types: name and type, of those that have one.
+    """
 
     names: tuple[str, ...]
+    types: tuple[tuple[str, object], ...]
 
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
+    def __init__(self, /, *names: str, **types: object) -> None:
+        object.__setattr__(self, "names", (*names, *types))
+        object.__setattr__(self, "types", tuple(types.items()))
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic_core import core_schema
@@ -117,8 +127,11 @@ class Names:
         return core_schema.no_info_after_validator_function(lambda expr: replace(expr, names=wanted), handler(source))
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(core_schema), EXPRESSION_KEYWORD: list(self.names)}
+        schema = {**handler(core_schema), EXPRESSION_KEYWORD: list(self.names)}
+        if described := describe_names(self.types):
+            schema[NAMES_KEYWORD] = described
+        return schema
 
 
-ItemExpr = Annotated[Expr, Names("item", "index")]
-"""An expression over one item of a list."""
+ItemExpr = Annotated[Expr, Names("item", index=int)]
+"""An expression over one item of a list; `Annotated[Expr, Names(item=…, index=int)]` says what an item is, too."""

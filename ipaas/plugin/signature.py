@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from ipaas.errors import InputError
 from ipaas.plugin.parameters import EXPRESSION_KEYWORD, Name
+from ipaas.plugin.stated_types import LIKE_KEYWORD, find_wrong_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel, TypeAdapter
 
@@ -126,6 +127,8 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
     except Exception as error:
         raise _blame(fields, names, error) from error
     properties = typing.cast("Mapping[str, Any]", schema.setdefault("properties", {}))
+    if not takes_any:
+        check_references(schema, properties)
     holds = frozenset(name for name, field in properties.items() if _mentions_expression(field, schema))
     return Inputs(model=model, parameters=names, schema=schema, expression_inputs=holds, takes_any=takes_any)
 
@@ -151,7 +154,22 @@ def build_output(function: Callable[..., object]) -> Output:
         schema = tidy_schema(adapter.json_schema(mode="validation", schema_generator=_schema_generator()))
     except Exception as error:
         raise BadSignature(f"returns a type that has no JSON Schema: {_first_line(error)}", hint=_TYPES_HINT) from error
-    return Output(adapter=adapter if schema else None, schema=schema)
+    return Output(adapter=adapter if schema.keys() - {LIKE_KEYWORD} else None, schema=schema)
+
+
+def check_references(schema: Mapping[str, Any], inputs: Iterable[str]) -> None:
+    """Check that each `Like` in a schema names an input.
+
+    Raises:
+        BadSignature: with the name that may be meant.
+    """
+    reference, nearest = find_wrong_reference(schema, inputs)
+    if reference:
+        known = ", ".join(f"`{name}`" for name in inputs) or "none"
+        raise BadSignature(
+            f'has `Like("{reference}")`, which names no input',
+            hint=f"did you mean `{nearest}`?" if nearest else f"its inputs: {known}",
+        )
 
 
 _TYPES_HINT: Final = (

@@ -7,11 +7,12 @@ Annotations are read at run time, so this module does without `from __future__ i
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import trio
+from typing_extensions import TypedDict
 
-from ipaas.plugin import Context, Doc, Expr, Fatal, ItemExpr, Json, JsonObject
+from ipaas.plugin import Context, Doc, Expr, Fatal, Json, JsonObject, Like, Names
 
 from .connector import data
 from .each import as_objects, evaluate_each, select_where
@@ -21,6 +22,10 @@ from .summary import Function, check_values, summarise
 from .work import work
 
 Items = Annotated[list[Json], Doc("the list")]
+SameItems = Annotated[list[Json], Like("items")]
+"""A list whose items are of the type of those of the input `items`."""
+ItemExpr = Annotated[Expr, Names(item=Like("items[]"), index=int)]
+"""An expression over one item of the input `items`."""
 
 
 @data.action(effect="read", pure=True, name="filter")
@@ -28,7 +33,7 @@ async def filter_items(
     ctx: Context,
     items: Items,
     where: Annotated[ItemExpr, Doc("true for the items that stay, as in `item.total > 100`")],
-) -> list[Json]:
+) -> SameItems:
     """Keep the items for which an expression is true."""
     return await select_where(where, items)
 
@@ -39,7 +44,7 @@ async def map_items(
     items: Items,
     value: Annotated[ItemExpr | None, Doc("what each item becomes")] = None,
     fields: Annotated[dict[str, ItemExpr] | None, Doc("fields of the object that each item becomes, by name")] = None,
-) -> list[Json]:
+) -> list[Annotated[Json, Like("value", "fields")]]:
     """Make something of each item: a `value`, or an object with the given `fields`.
 
     Exactly one of the two is given. The list keeps its length and order.
@@ -63,7 +68,7 @@ async def sort_items(
         ItemExpr | None, Doc("the sort key; a list is several keys, the first decides; default: the item itself")
     ] = None,
     descending: Annotated[bool | list[bool], Doc("largest first; a list is one answer for each key")] = False,
-) -> list[Json]:
+) -> SameItems:
     """Sort a list by one or more keys.
 
     The sort is stable, and null comes last in both directions. The keys at one position must all be numbers, all text or all booleans.
@@ -77,9 +82,9 @@ async def sort_items(
 class Group:
     """The items that have one key in common."""
 
-    key: Json
+    key: Annotated[Json, Like("by")]
     count: int
-    items: list[Json]
+    items: SameItems
 
 
 @data.action(effect="read", pure=True)
@@ -163,18 +168,33 @@ async def aggregate(
     return rows
 
 
+LeftExpr = Annotated[Expr, Names(item=Like("left[]"), index=int)]
+RightExpr = Annotated[Expr, Names(item=Like("right[]"), index=int)]
+
+
+class Pair(TypedDict):
+    """Two items that belong together; null where one has no partner."""
+
+    left: Annotated[Json, Like("left[]")] | None
+    right: Annotated[Json, Like("right[]")] | None
+
+
+Merged = Annotated[JsonObject, Like("left[]", "right[]")]
+"""The fields of an item of each side."""
+
+
 @data.action(effect="read", pure=True)
 async def join(
     ctx: Context,
     left: Annotated[list[Json], Doc("one list")],
     right: Annotated[list[Json], Doc("the other list")],
-    left_key: Annotated[ItemExpr, Doc("the key of an item of `left`, as in `item.customer_id`")],
-    right_key: Annotated[ItemExpr, Doc("the key of an item of `right`, as in `item.id`")],
+    left_key: Annotated[LeftExpr, Doc("the key of an item of `left`, as in `item.customer_id`")],
+    right_key: Annotated[RightExpr, Doc("the key of an item of `right`, as in `item.id`")],
     kind: Annotated[Kind, Doc("which items without a partner stay, too: none, those of one side, or all")] = "inner",
     result: Annotated[
         Literal["pairs", "merged"], Doc("`{left, right}`, or one object with the fields of both")
     ] = "pairs",
-) -> list[JsonObject]:
+) -> list[Pair | Merged]:
     """Join two lists on equal keys.
 
     The order is that of `left`, and for each of its items that of `right`; items of `right` without a partner come last. A key that is
@@ -187,8 +207,8 @@ async def join(
     right_keys = await evaluate_each(right_key, right, "right")
     size = len(left) + len(right)
     pairs = await work(partial(pair_up, left_keys, right_keys, kind), size)
-    combine = merge_pairs if result == "merged" else list_pairs
-    return await work(partial(combine, pairs, left, right), size)
+    combine: Any = merge_pairs if result == "merged" else list_pairs
+    return cast("list[Pair | Merged]", await work(partial(combine, pairs, left, right), size))
 
 
 @data.action(effect="read", pure=True)
@@ -196,7 +216,7 @@ async def unique(
     ctx: Context,
     items: Items,
     by: Annotated[ItemExpr | None, Doc("what must differ; default: the item itself")] = None,
-) -> list[Json]:
+) -> SameItems:
     """Keep the first of the items that are equal."""
     keys = items if by is None else await evaluate_each(by, items)
     seen: set[object] = set()
@@ -212,7 +232,7 @@ async def unique(
 @data.action(effect="read", pure=True)
 async def flatten(
     ctx: Context, items: Items, depth: Annotated[int, Doc("how many levels of lists are dissolved, at least 1")] = 1
-) -> list[Json]:
+) -> list[Annotated[Json, Like("items[*]")]]:
     """Replace each list within a list by its items. Items that are no lists stay."""
     _check_at_least_one("depth", depth)
     for _ in range(depth):
@@ -225,7 +245,7 @@ async def flatten(
 @data.action(effect="read", pure=True)
 async def chunk(
     ctx: Context, items: Items, size: Annotated[int, Doc("items in each part, at least 1")]
-) -> list[list[Json]]:
+) -> list[SameItems]:
     """Cut a list into parts of `size` items; the last may be shorter."""
     _check_at_least_one("size", size)
     return [items[start : start + size] for start in range(0, len(items), size)]

@@ -12,7 +12,7 @@ from tests.definition.definition_catalog import CATALOG
 ROOT = Path(__file__).parents[2]
 SECTIONS = re.split(r"^### ", (ROOT / "docs/problems.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
 DOCUMENTED = {section.split("`")[1]: section for section in SECTIONS}
-OTHER_WORDS = {"date-time", "rust-regex", "x-ipaas-expression", "x-ipaas-kind"}
+OTHER_WORDS = {"date-time", "rust-regex", "x-ipaas-expression", "x-ipaas-kind", "x-ipaas-like", "x-ipaas-names"}
 """Texts of the checker that look like codes and are not."""
 
 

@@ -74,7 +74,14 @@ class Model(BaseModel):
         (Expr, {"type": "string", "x-ipaas-expression": []}),
         (
             dict[str, ItemExpr],
-            {"type": "object", "additionalProperties": {"type": "string", "x-ipaas-expression": ["item", "index"]}},
+            {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "string",
+                    "x-ipaas-expression": ["item", "index"],
+                    "x-ipaas-names": {"index": {"type": "integer"}},
+                },
+            },
         ),
         (
             Point,
