@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ipaas.definition.syntax import Node
+    from ipaas.definition.volume import Volume
     from ipaas.model import Schema
 
 _OTHER_NAMES: Final = {
@@ -78,11 +79,13 @@ class Names:
         roots: schema of each root but `steps`.
         steps: the steps that can be used here, by id.
         unreachable: every other step of the file, with the reason as the end of a sentence about it ("runs later").
+        volume: counts what the file's expressions have in all; None does not count.
     """
 
     roots: Mapping[str, Schema]
     steps: Mapping[str, StepName]
     unreachable: Mapping[str, str]
+    volume: Volume | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ipaas.definition.nodes import shorten
 from ipaas.errors import InputError
 
 UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -29,14 +30,14 @@ def parse_duration(text: str) -> float:
     """
     match = _SHAPE.fullmatch(text)
     if match is None or not text:
-        raise InputError(f"`{_shorten(text)}` is not a duration", hint=_hint(text))
+        raise InputError(f"`{shorten(text)}` is not a duration", hint=_hint(text))
     total_s = 0.0
     for amount, unit_s in zip(match.groups(), UNITS_S.values(), strict=True):
         if amount is not None:
             # Milliseconds are divided, not multiplied by 0.001: `300ms` is 0.3 exactly as a reader would write it.
             total_s += int(amount) / 1000 if unit_s == UNITS_S["ms"] else int(amount) * unit_s
     if total_s > MAX_DURATION_S:
-        raise InputError(f"`{_shorten(text)}` is longer than ten years", hint="write at most `3650d`")
+        raise InputError(f"`{shorten(text)}` is longer than ten years", hint="write at most `3650d`")
     return total_s
 
 
@@ -59,7 +60,3 @@ def _hint(text: str) -> str:
     if _SHAPE.fullmatch(text.replace(" ", "").lower()) and text.strip():
         return f"write `{text.replace(' ', '').lower()}`"
     return f"write it like {_EXAMPLES}, largest unit first"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}…"

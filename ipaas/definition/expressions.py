@@ -69,7 +69,7 @@ class ExpressionCompiler:
         """Return a compiler that knows these names too; they hide others of the same spelling."""
         names = self._names
         return ExpressionCompiler(
-            Names(roots={**names.roots, **roots}, steps=names.steps, unreachable=names.unreachable)
+            Names(roots={**names.roots, **roots}, steps=names.steps, unreachable=names.unreachable, volume=names.volume)
         )
 
     def compile(self, text: str, place_at: PlaceAt) -> Checked:
@@ -112,6 +112,10 @@ class ExpressionCompiler:
         return Checked(expression=expression, problems=(), shape=made.shape)
 
     def _make(self, part: Part, place_at: PlaceAt) -> _Made:
+        volume = self._names.volume
+        if volume is not None and not volume.take(part.text):
+            fault = volume.explain()
+            return _Made(None, () if fault is None else (_locate(fault, part.at, place_at),), ANYTHING)
         node = parse_expression(part.text)
         if isinstance(node, Fault):
             return _Made(None, (_locate(node, part.at, place_at),), ANYTHING)

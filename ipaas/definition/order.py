@@ -6,7 +6,8 @@ Owns needs, written and implied by references, and cycles. Pure but for the prob
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Final
 
 from ipaas.definition.draft import Draft, list_texts
 from ipaas.definition.expressions import find_step_references
@@ -17,32 +18,29 @@ if TYPE_CHECKING:
 
     from ipaas.definition.outline import Part, StepDraft
 
-_BARE = frozenset({"if", "where", "in"})
+_BARE: Final = frozenset({"if", "where", "in"})
 """Keys whose text is an expression without `${{ }}` too."""
+
+MAX_SHOWN: Final = 12
+"""Steps of a round that are named; nobody reads a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The steps in one valid order; `needs` is None for a plain sequence."""
+    """The steps in one valid order.
+
+    Attributes:
+        needs: what each step waits for, by id; None for a plain sequence, where each waits for the one above it.
+        is_cyclic: there is no valid order: the steps stand as written, and each may refer to all others, for what is wrong is told.
+    """
 
     steps: tuple[StepDraft, ...]
     needs: dict[str, tuple[str, ...]] | None = None
+    is_cyclic: bool = False
 
     def get_needs(self, step: StepDraft) -> tuple[str, ...]:
-        """Return what a step waits for by name; nothing in a sequence, where it waits for the one above."""
+        """Return what a step waits for by name; nothing in a sequence."""
         return self.needs.get(step.id, ()) if self.needs is not None else ()
-
-    def list_before(self, step: StepDraft) -> list[str]:
-        """Return all that have ended when a step of a graph begins, in no particular order."""
-        assert self.needs is not None
-        found: dict[str, None] = {}
-        waiting = list(self.needs.get(step.id, ()))
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found[name] = None
-                waiting += self.needs.get(name, ())
-        return list(found)
 
 
 def find_order(draft: Draft, part: Part) -> Order:
@@ -50,7 +48,7 @@ def find_order(draft: Draft, part: Part) -> Order:
     if not any("needs" in step.node.items for step in part.steps):
         return Order(tuple(part.steps))
     by_id = {step.id: step for step in part.steps}
-    holders = {inner: step.id for step in part.steps for inner in _list_ids(step)}
+    holders = {inner: step.id for step in part.steps for inner in list_ids(step)}
     needs: dict[str, tuple[str, ...]] = {}
     for step in part.steps:
         wanted = dict.fromkeys(_read_needs(draft, step, by_id))
@@ -62,11 +60,12 @@ def find_order(draft: Draft, part: Part) -> Order:
     return _sort(draft, part, needs)
 
 
-def _list_ids(step: StepDraft) -> Iterator[str]:
+def list_ids(step: StepDraft) -> Iterator[str]:
+    """Yield the id of a step and of every step inside it."""
     yield step.id
     for part in step.parts:
         for inner in part.steps:
-            yield from _list_ids(inner)
+            yield from list_ids(inner)
 
 
 def _read_needs(draft: Draft, step: StepDraft, by_id: dict[str, StepDraft]) -> Iterator[str]:
@@ -96,35 +95,45 @@ def _list_references(node: Node) -> Iterator[str]:
 
 
 def _sort(draft: Draft, part: Part, needs: dict[str, tuple[str, ...]]) -> Order:
-    """Sort by needs, keeping the written order where it is free; after a cycle the written order stands in."""
-    done: set[str] = set()
+    """Sort by needs: of the steps that could be next, always the one written first, so that the last one written stays last if it can."""
+    by_id = {step.id: step for step in part.steps}
+    missing = {name: len(wanted) for name, wanted in needs.items()}
+    dependents: dict[str, list[StepDraft]] = {}
+    for name, wanted in needs.items():
+        for each in wanted:
+            dependents.setdefault(each, []).append(by_id[name])
+    ready = [(step.position, step.id) for step in by_id.values() if not missing[step.id]]
+    heapify(ready)
     order: list[StepDraft] = []
-    left = list(part.steps)
-    while left:
-        ready = [step for step in left if all(name in done for name in needs[step.id])]
-        if not ready:
-            _report_cycle(draft, left, needs)
-            before = {step.id: tuple(each.id for each in part.steps if each is not step) for step in part.steps}
-            return Order(tuple(part.steps), before)
-        order += ready
-        done.update(step.id for step in ready)
-        left = [step for step in left if step.id not in done]
-    return Order(tuple(order), needs)
+    while ready:
+        _, name = heappop(ready)
+        order.append(by_id[name])
+        for step in dependents.get(name, ()):
+            missing[step.id] -= 1
+            if not missing[step.id]:
+                heappush(ready, (step.position, step.id))
+    if len(order) == len(by_id):
+        return Order(tuple(order), needs)
+    _report_cycle(draft, {name: by_id[name] for name, count in missing.items() if count}, needs)
+    return Order(tuple(part.steps), needs, is_cyclic=True)
 
 
-def _report_cycle(draft: Draft, left: list[StepDraft], needs: dict[str, tuple[str, ...]]) -> None:
-    by_id = {step.id: step for step in left}
-    trail: list[str] = []
-    name = left[0].id
+def _report_cycle(draft: Draft, left: dict[str, StepDraft], needs: dict[str, tuple[str, ...]]) -> None:
+    """Report one round among the steps that wait for ever; each of them needs another one of them."""
+    trail: dict[str, None] = {}
+    name = next(iter(left))
     while name not in trail:
-        trail.append(name)
-        name = next(each for each in needs[name] if each in by_id)
-    cycle = trail[trail.index(name) :]
-    first = min(cycle, key=lambda each: by_id[each].position)
-    turned = cycle[cycle.index(first) :] + cycle[: cycle.index(first)]
-    shown = " → ".join(f"`{each}`" for each in [*turned, first])
-    step = by_id[first]
+        trail[name] = None
+        name = next(each for each in needs[name] if each in left)
+    names = list(trail)
+    cycle = names[names.index(name) :]
+    first = min(cycle, key=lambda each: left[each].position)
+    start = cycle.index(first)
+    turned = [*cycle[start:], *cycle[:start]]
+    shown = [f"`{each}`" for each in turned]
+    if len(shown) > MAX_SHOWN:
+        shown[MAX_SHOWN - 1 :] = ["…"]
+    step = left[first]
+    message = f"these steps wait for each other: {' → '.join([*shown, f'`{first}`'])}"
     place = step.node.keys.get("needs", step.node)
-    draft.report(
-        place, "step-cycle", f"these steps wait for each other: {shown}", "remove one of the needs or references"
-    )
+    draft.report(place, "step-cycle", message, "remove one of the needs or references")

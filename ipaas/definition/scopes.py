@@ -8,11 +8,12 @@ expression checker gets it as `Names`. What the engine gives at run time stands 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ipaas.definition.expressions import ExpressionCompiler, Names, StepName
 from ipaas.definition.outline import explain_hidden
+from ipaas.definition.volume import Volume
 from ipaas.errors import ERROR_TYPES
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Scope:
     Attributes:
         part: the list of steps around the point.
         here: the step at the point; None behind the last step of the list.
+        volume: counts the expressions of the whole file.
     """
 
     outline: Outline
@@ -82,6 +84,7 @@ class Scope:
     here: StepDraft | None = None
     roots: Mapping[str, Schema]
     steps: Mapping[str, StepName]
+    volume: Volume = field(default_factory=Volume)
     _compiler: ExpressionCompiler | None = None
 
     @property
@@ -89,7 +92,9 @@ class Scope:
         """The compiler of expressions at this point, made at its first use."""
         if self._compiler is None:
             hidden = _Hidden(self)
-            self._compiler = ExpressionCompiler(Names(roots=self.roots, steps=self.steps, unreachable=hidden))
+            self._compiler = ExpressionCompiler(
+                Names(roots=self.roots, steps=self.steps, unreachable=hidden, volume=self.volume)
+            )
         return self._compiler
 
     def at(self, step: StepDraft | None) -> Scope:

@@ -7,7 +7,10 @@ by `composer`. Owns the places of nodes and of characters inside scalars. Called
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ipaas.definition.composer import Composer, locate
@@ -68,11 +71,18 @@ class ScalarPlaces:
     def __call__(self, offset: int) -> Place:
         """Return the place of the character at an offset of the scalar's text."""
         index = find_index(self.text, self.scalar, offset)
-        before = self.text[self.scalar.start : index]
-        breaks = before.count("\n")
-        if not breaks:
+        begins = _find_lines(self.text)
+        line = bisect_right(begins, index)
+        lines_below = line - bisect_right(begins, self.scalar.start)
+        if not lines_below:
             return Place(self.path, self.scalar.line, self.scalar.column + index - self.scalar.start)
-        return Place(self.path, self.scalar.line + breaks, len(before) - before.rfind("\n"))
+        return Place(self.path, self.scalar.line + lines_below, index - begins[line - 1] + 1)
+
+
+@lru_cache(maxsize=4)
+def _find_lines(text: str) -> array[int]:
+    """Return where each line begins, so that thousands of places in one long scalar do not each walk through it."""
+    return array("l", [0, *(found.end() for found in re.finditer("\n", text))])
 
 
 def read_source(data: bytes | str, path: str) -> Source:

@@ -13,7 +13,7 @@ from ipaas.definition.draft import Draft, find_integer, find_mapping, find_text,
 from ipaas.definition.expression_fields import compile_condition, compile_items, list_tested
 from ipaas.definition.expressions import StepName
 from ipaas.definition.nodes import Mapping, shorten
-from ipaas.definition.order import find_order
+from ipaas.definition.order import find_order, list_ids
 from ipaas.definition.outline import describe_step
 from ipaas.definition.outputs import list_of, narrow
 from ipaas.definition.schemas import compile_schema
@@ -22,6 +22,8 @@ from ipaas.definition.verbs import Compiled, compile_verb
 from ipaas.model import Block, ForEach, Retry, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ipaas.definition.outline import Part, StepDraft
     from ipaas.definition.scopes import Scope
     from ipaas.errors import ErrorType
@@ -58,14 +60,16 @@ class StepCompiler:
         """Compile a list of steps; steps with mistakes are left out of the result."""
         order = find_order(self.draft, part)
         inner = scope.inside(part)
-        seen: dict[str, dict[str, StepName]] = {}
-        names: dict[str, StepName] = {}
+        before: dict[str, dict[str, StepName]] = {}
+        names = _name_all(part) if order.is_cyclic else {}
         steps: list[Step] = []
         output: Schema = {"type": "null"}
         for draft in order.steps:
-            visible = names if order.needs is None else _join(seen, order.list_before(draft))
+            # Seen are all above in a sequence; in a graph what the step needs, and all that was seen there.
+            is_graph = order.needs is not None and not order.is_cyclic
+            visible = _join(before[need] for need in order.get_needs(draft)) if is_graph else names
             step, output, new = self._compile_step(draft, inner.with_steps(visible).at(draft), order.get_needs(draft))
-            seen[draft.id] = new
+            before[draft.id] = {**visible, **new} if is_graph else {}
             names.update(new)
             if step is not None:
                 steps.append(step)
@@ -191,8 +195,13 @@ def _as_dict(retry: Retry) -> dict[str, Any]:
     return {name: getattr(retry, name) for name in retry.__slots__}
 
 
-def _join(seen: dict[str, dict[str, StepName]], before: list[str]) -> dict[str, StepName]:
+def _join(several: Iterable[dict[str, StepName]]) -> dict[str, StepName]:
     joined: dict[str, StepName] = {}
-    for step_id in before:
-        joined.update(seen.get(step_id, {}))
+    for names in several:
+        joined.update(names)
     return joined
+
+
+def _name_all(part: Part) -> dict[str, StepName]:
+    """Return every step of a list whose steps wait for each other: that is told once, and not again at each reference."""
+    return {step_id: StepName(output={}) for step in part.steps for step_id in list_ids(step)}

@@ -25,6 +25,9 @@ JSON_KINDS: Final[Kinds] = frozenset({"null", "bool", "number", "string", "list"
 MAX_HOPS: Final = 16
 """`$ref` and nested unions are followed this far; beyond, anything is possible."""
 
+MAX_OPTIONS: Final = 32
+"""A union of more alternatives, nested ones counted, may be anything: each use of a field asks all of them."""
+
 _OF_TYPE: Final = {
     "null": "null", "boolean": "bool", "integer": "int", "number": "number", "string": "string", "array": "list", "object": "map",
 }  # fmt: skip
@@ -45,6 +48,7 @@ class Shape:
         item: type of the items of a list, or of what an optional value holds, when no schema says it.
         options: the alternatives of a union.
         parts: schemas that are all met at once.
+        size: how many alternatives and parts there are, nested ones counted; 1 for a plain type.
     """
 
     kinds: Kinds
@@ -53,6 +57,7 @@ class Shape:
     item: Shape | None = None
     options: tuple[Shape, ...] = ()
     parts: tuple[Shape, ...] = ()
+    size: int = 1
 
     @property
     def is_anything(self) -> bool:
@@ -146,6 +151,8 @@ class Shape:
 
 
 ANYTHING: Final = Shape(JSON_KINDS)
+TOO_LARGE: Final = Shape(JSON_KINDS, size=MAX_OPTIONS + 1)
+"""What is not looked into, so that whatever it is part of is not either."""
 NEVER: Final = Shape(frozenset())
 """The items of a list that has none."""
 
@@ -157,8 +164,10 @@ def of_kind(*kinds: str, item: Shape | None = None) -> Shape:
 
 def make_shape(schema: Any, root: Schema | None = None, hops: int = 0) -> Shape:
     """Return the type of values that meet a schema; `root` is the schema around it, when it is part of one."""
-    if not isinstance(schema, dict) or not schema or hops > MAX_HOPS:
+    if not isinstance(schema, dict) or not schema:
         return ANYTHING
+    if hops > MAX_HOPS:
+        return TOO_LARGE
     if root is None or "$defs" in schema:
         root = schema
     if "$ref" in schema:
@@ -166,18 +175,41 @@ def make_shape(schema: Any, root: Schema | None = None, hops: int = 0) -> Shape:
     kinds = _read_kinds(schema)
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema:
-            options = tuple(make_shape(option, root, hops + 1) for option in schema[keyword])
+            options = _make_some(schema[keyword], root, hops)
+            if options is None:
+                return TOO_LARGE if kinds >= JSON_KINDS else Shape(kinds, schema, root, size=TOO_LARGE.size)
             options = tuple(option for option in options if _overlap(option.kinds, kinds))
-            if any(option.is_anything for option in options) or not options:
+            if not options or any(option.is_anything for option in options):
                 return ANYTHING if kinds >= JSON_KINDS else Shape(kinds, schema, root)
-            return Shape(frozenset().union(*(option.kinds for option in options)), schema, root, options=options)
+            return _unite_options(options, schema, root)
     if "allOf" in schema:
         own = {name: value for name, value in schema.items() if name != "allOf"}
-        parts = (make_shape(own, root, hops + 1), *(make_shape(part, root, hops + 1) for part in schema["allOf"]))
+        parts = _make_some([own, *schema["allOf"]], root, hops)
+        if parts is None:
+            return TOO_LARGE
         for part in parts:
             kinds = _intersect(kinds, part.kinds)
-        return Shape(kinds, schema, root, parts=tuple(part for part in parts if not part.is_anything))
+        known = tuple(part for part in parts if not part.is_anything)
+        return Shape(kinds, schema, root, parts=known, size=1 + sum(part.size for part in known))
     return ANYTHING if kinds >= JSON_KINDS and not _says_more(schema) else Shape(kinds, schema, root)
+
+
+def _make_some(schemas: Iterable[Any], root: Schema, hops: int) -> tuple[Shape, ...] | None:
+    """Return the types of several schemas, or None as soon as there are too many: references let unions of unions double with each level."""
+    shapes: list[Shape] = []
+    size = 0
+    for schema in schemas:
+        shape = make_shape(schema, root, hops + 1)
+        size += shape.size
+        if size > MAX_OPTIONS:
+            return None
+        shapes.append(shape)
+    return tuple(shapes)
+
+
+def _unite_options(options: tuple[Shape, ...], schema: Schema, root: Schema) -> Shape:
+    kinds: Kinds = frozenset().union(*(option.kinds for option in options))
+    return Shape(kinds, schema, root, options=options, size=1 + sum(option.size for option in options))
 
 
 def unite(shapes: Iterable[Shape]) -> Shape:
@@ -190,8 +222,10 @@ def unite(shapes: Iterable[Shape]) -> Shape:
     if len(distinct) == 1:
         return distinct[0]
     kinds: Kinds = frozenset().union(*(shape.kinds for shape in distinct))
+    if sum(shape.size for shape in distinct) > MAX_OPTIONS:
+        return Shape(kinds)
     plain = all(not shape.schema and shape.item is None and not shape.options for shape in distinct)
-    return Shape(kinds) if plain else Shape(kinds, options=tuple(distinct))
+    return Shape(kinds) if plain else _unite_options(tuple(distinct), {}, {})
 
 
 def level(kinds: Kinds) -> Kinds:

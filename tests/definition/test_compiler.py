@@ -311,7 +311,16 @@ def test_needs_make_a_graph_and_references_imply_them() -> None:
   - {id: first, uses: orders.list}
   - {id: alone, uses: flow.log, needs: first, with: {message: x}}
 """
-    assert graph_of(text) == (True, [("first", ()), ("block", ("first",)), ("alone", ("first",)), ("last", ("block",))])
+    assert graph_of(text) == (True, [("first", ()), ("block", ("first",)), ("last", ("block",)), ("alone", ("first",))])
+
+
+def test_a_graph_keeps_the_written_order_where_it_is_free() -> None:
+    """The step that is written last ends the list, so that its output is the block's, unless another has to wait for it."""
+    text = """  - {id: a, uses: orders.list}
+  - {id: b, needs: a, uses: orders.list}
+  - {id: c, uses: orders.list}
+"""
+    assert graph_of(text) == (True, [("a", ()), ("b", ("a",)), ("c", ())])
 
 
 def test_in_a_graph_only_needed_steps_can_be_seen() -> None:

@@ -43,6 +43,13 @@ def test_what_is_no_duration_is_refused_with_a_cure(text: str, hint: str) -> Non
     assert caught.value.hint == hint
 
 
+def test_a_refused_text_is_shown_on_one_line() -> None:
+    """A line end inside the text does not break the message."""
+    with pytest.raises(InputError) as caught:
+        parse_duration("1\nh")
+    assert caught.value.message == "`1 h` is not a duration"
+
+
 @given(st.integers(0, 3650 * 86_400_000))
 def test_what_is_formatted_is_read_back(milliseconds: int) -> None:
     """Formatting and parsing are inverse to the millisecond."""
