@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -178,19 +179,21 @@ def _collecting_later() -> Iterator[None]:
 
 
 def _read_file(path: Path) -> _File:
-    shown = str(path)
+    shown = str(path).encode("utf-8", "backslashreplace").decode()
+    if shown != str(path):  # no database and no JSON could keep it
+        return _refuse_file(shown, "its name is not UTF-8", "rename it")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for ever
+            return _refuse_file(shown, "it is a pipe, a socket or a device", "put a file there, or take it away")
         with path.open("rb") as file:
             data = file.read(MAX_SIZE_BYTES + 1)
     except OSError as error:
-        problem = Problem(
-            Place(shown),
-            f"the file cannot be read: {error.strerror}",
-            "unreadable-file",
-            "check the file's permissions",
-        )
-        return _File(shown, b"", "", problem)
+        return _refuse_file(shown, str(error.strerror), "check the file's permissions")
     return _File(shown, data, hashlib.sha256(data).hexdigest())
+
+
+def _refuse_file(shown: str, why: str, hint: str) -> _File:
+    return _File(shown, b"", "", Problem(Place(shown), f"the file cannot be read: {why}", "unreadable-file", hint))
 
 
 def _recall(file: _File, known: Mapping[str, Entry], catalog: Catalog) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -79,6 +80,21 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere.yaml")
     loaded = load_folder(write(tmp_path, b=GOOD), CATALOG, OPTIONS)
     assert (told(loaded), [workflow.id for workflow in loaded.workflows]) == ([("a.yaml", "unreadable-file")], ["b"])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe is told like a file that cannot be read; opening it would hold the server up for ever."""
+    os.mkfifo(tmp_path / "a.yaml")
+    loaded = load_folder(write(tmp_path, b=GOOD), CATALOG, OPTIONS)
+    assert (told(loaded), [workflow.id for workflow in loaded.workflows]) == ([("a.yaml", "unreadable-file")], ["b"])
+
+
+def test_a_name_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
+    """Such a name could not be stored with its workflow."""
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.yaml")).write_text(GOOD)
+    loaded = load_folder(write(tmp_path, b=GOOD), CATALOG, OPTIONS)
+    assert [problem.message for problem in loaded.problems] == ["the file cannot be read: its name is not UTF-8"]
+    assert [workflow.id for workflow in loaded.workflows] == ["b"]
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
