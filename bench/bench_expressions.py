@@ -60,7 +60,7 @@ def main() -> None:
         expression = compiler.compile(text, lambda _: place).expression
         assert expression is not None
         ours = measure(lambda _, run=expression: run.evaluate(scope), count)  # type: ignore[misc]  # a default binds the loop's value
-        theirs = measure(make_library_run(text, scope), min(count, 2000))
+        theirs = measure(make_library_run(text, scope), min(count, 20))
         print(f"{text:<78}{ours:>10.1f}{theirs:>12.1f}")
 
     print(f"\n{'compile, µs':<78}{'ours':>10}")
