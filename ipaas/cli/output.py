@@ -1,7 +1,7 @@
 """How answers look: JSON for programs, tables for people.
 
-Owns `to_plain` (our values as JSON), `print_json`, `print_table`, `print_facts` and what a terminal is. Knows words only. Every command
-prints through it. Answers go to standard output; `say` writes what is said about them to standard error.
+Owns `to_plain` (our values as JSON), `print_json`, `print_table`, `print_facts` and what a terminal is; how a table is fitted to a
+terminal is in `ipaas.cli.columns`. Knows words only. Every command prints through it. Answers go to standard output; `say` writes what is said about them to standard error.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
+from ipaas.cli.columns import align, fit_table
 from ipaas.cli.secrets import get_redactor
 from ipaas.model import Deferred, Place
 from ipaas.telemetry import escape_controls
@@ -92,47 +93,40 @@ def say(text: str) -> None:
 
 
 def print_table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Mapping[int, Mapping[str, str]] | None = None
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    styles: Mapping[int, Mapping[str, str]] | None = None,
+    spare: Sequence[int] = (),
 ) -> None:
-    """Print rows in columns: a drawn table on a terminal, aligned text elsewhere.
+    """Print rows in columns, aligned: on a terminal fitted to its width, elsewhere whole.
+
+    A cell is never broken, so that an id can be copied. Only the last column, which is text of any length, gives way: see `fit_table`.
 
     Args:
         headers: one a column.
         rows: cells as text, as many as headers.
         styles: column index → cell text → rich style, for a terminal.
+        spare: columns that a narrow terminal may do without, the first one first.
     """
     cells = [[show_text(cell) for cell in row] for row in rows]
     if not is_terminal(sys.stdout):
         sys.stdout.write(align([list(headers), *cells]))
         return
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in cells:
-        table.add_row(
-            *(Text(cell, style=(styles or {}).get(column, {}).get(cell, "")) for column, cell in enumerate(row))
-        )
-    Console().print(table)
+    console = Console()
+    for line in fit_table(headers, cells, console.width, spare):
+        text = Text(line.text, style="bold" if line.row is None else "")
+        for column, start, end in line.spans if line.row is not None else ():
+            text.stylize((styles or {}).get(column, {}).get(line.text[start:end], ""), start, end)
+        console.print(text, soft_wrap=True)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and values, one a line; empty values are left out."""
     sys.stdout.write(align([[f"{name}:", show_text(value)] for name, value in facts.items() if value]))
-
-
-def align(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as lines with aligned columns, two blanks apart, no blanks at the end."""
-    if not rows:
-        return ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n" for row in rows
-    )
 
 
 def show_time(when: datetime | None) -> str:

@@ -64,6 +64,7 @@ def list_(
             for run in page.items
         ],
         styles={2: STATE_STYLES},
+        spare=[3, 5],
     )
     if page.cursor is not None:
         say(f"more runs are older: --limit {limit} shows the newest")
@@ -74,8 +75,8 @@ def show(run: RunId, *, database: Database = None, as_json: AsJson = False) -> N
     """Show one run: its state, inputs, outputs, error, and every step.
 
     Examples:
-      ipaas runs show 01JQ...
-      ipaas runs show 01JQ... --json | jq '.steps[] | select(.status == "failed")'
+      ipaas runs show run_01jq...
+      ipaas runs show run_01jq... --json | jq '.steps[] | select(.status == "failed")'
     """
     from ipaas.cli.database import ask
     from ipaas.cli.output import print_json
@@ -97,11 +98,12 @@ def logs(run: RunId, *, database: Database = None, as_json: AsJson = False) -> N
     """Print the log of a run, oldest line first.
 
     Examples:
-      ipaas runs logs 01JQ...
-      ipaas runs logs 01JQ... --json | jq -r '.[] | select(.level == "error") | .message'
+      ipaas runs logs run_01jq...
+      ipaas runs logs run_01jq... --json | jq -r '.[] | select(.level == "error") | .message'
     """
+    from ipaas.cli.columns import align
     from ipaas.cli.database import ask
-    from ipaas.cli.output import align, print_json, show_text, show_time
+    from ipaas.cli.output import print_json, show_text, show_time
     from ipaas.store.contract import DEFAULT_TENANT
 
     async def get(store: "Store") -> "list[LogLine]":
@@ -135,7 +137,7 @@ def cancel(
     next heartbeat, and its finally steps still run.
 
     Examples:
-      ipaas runs cancel 01JQ... --reason "wrong input"
+      ipaas runs cancel run_01jq... --reason "wrong input"
     """
     from ipaas.cli.database import ask
     from ipaas.cli.output import print_json

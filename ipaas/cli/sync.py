@@ -103,7 +103,7 @@ def _sync(
 
 def render_plan(plan: "Plan", *, applied: bool) -> str:
     """Return a plan as text: one line a change, what is switched off, and a sum."""
-    from ipaas.cli.output import align
+    from ipaas.cli.columns import align
 
     marks = {"add": "+", "change": "~", "remove": "-"}
     rows = []

@@ -42,6 +42,7 @@ def list_(*, database: Database = None, as_json: AsJson = False) -> None:
         ["ID", "STATE", "PATH", "UPDATED", "DESCRIPTION"],
         [[row.id, _state(row), row.path, show_time(row.updated_at), row.description] for row in rows],
         styles={1: STATE_STYLES},
+        spare=[3, 2],
     )
 
 

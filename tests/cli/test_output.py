@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipaas.cli.output import (
-    align,
     print_facts,
     print_json,
     print_table,
@@ -100,8 +99,3 @@ def test_time_is_shown_in_utc() -> None:
     assert show_time(WHEN) == "2026-03-01 12:00:00Z"
     assert show_time(None) == ""
     assert show_time(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00:00Z"
-
-
-def test_align_of_nothing_is_nothing() -> None:
-    """No rows, no lines."""
-    assert align([]) == ""
