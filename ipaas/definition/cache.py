@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ipaas.definition.draft import CompileOptions
     from ipaas.model import ActionSpec, Catalog
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Rises with every change to what an entry holds or means."""
 
 MAX_ENTRIES: Final = 20_000

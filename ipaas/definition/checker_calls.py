@@ -304,6 +304,8 @@ def _get_result(way: Function, shapes: list[Shape]) -> Shape:
     found = shapes[0]
     if rule.endswith(".item"):
         found = found.get_item()
+    elif found.find_values() is not None and not rule.startswith("?"):
+        found = of_kind(*found.kinds)  # a text is given back turned round
     elif way.takes[0] != frozenset(JSON_KINDS) and not found.kinds <= way.takes[0] | {"int"}:
         found = of_kind(*(level(found.kinds) & way.takes[0]))
     return of_kind("optional", item=found) if rule.startswith("?") else found

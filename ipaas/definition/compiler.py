@@ -115,8 +115,9 @@ def find_signature(source: Source) -> Signature | None:
             "required": list(outputs.items),
             "additionalProperties": False,
         }
-    given = join_inputs(specs) if not draft.problems else {}
-    return Signature(id=workflow_id, inputs=given, outputs=schema)
+    if draft.problems:  # what is wrong with an input is told there, not again at each call
+        return Signature(id=workflow_id, outputs=schema)
+    return Signature(id=workflow_id, inputs=join_inputs(specs), outputs=schema)
 
 
 def find_starts(source: Source) -> tuple[str, ...]:

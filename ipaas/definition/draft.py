@@ -43,10 +43,13 @@ class CompileOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What other workflows see of one: its id, the schema of its inputs as one object, and of its outputs."""
+    """What other workflows see of one: its id, the schema of its inputs as one object, and of its outputs.
+
+    Without the latter two it is a workflow whose file has mistakes: it is there, and that is all that may be said of it elsewhere.
+    """
 
     id: str
-    inputs: Schema
+    inputs: Schema = field(default_factory=lambda: {"type": "object", "additionalProperties": True})
     outputs: Schema = field(default_factory=dict)
 
 

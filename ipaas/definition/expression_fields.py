@@ -14,6 +14,7 @@ from ipaas.definition.expressions import find_tested_steps
 from ipaas.definition.findings import show_value
 from ipaas.definition.nodes import Mapping, Node, Scalar, Sequence, shorten
 from ipaas.definition.templates import compile_template
+from ipaas.definition.text_parts import is_mixed
 
 if TYPE_CHECKING:
     from ipaas.definition.draft import Draft
@@ -50,6 +51,8 @@ def compile_condition(draft: Draft, holder: Mapping, key: str, scope: Scope) -> 
     kind = _find_other_type(checked.schema, "boolean")
     if kind:
         hint = "compare it with something, such as `!= null` or `> 0`"
+        if is_mixed(node.value):
+            hint = "put the whole condition into one `${{ }}`, or write it without"
         draft.report(node, "wrong-type", f"`{key}` must be true or false, and this is {kind}", hint)
         return None
     return checked.expression

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from ipaas.definition.cache import (
     write_cache,
 )
 from ipaas.definition.compiler import compile_source, find_signature, find_starts
+from ipaas.definition.draft import Signature
+from ipaas.definition.frame import is_id
 from ipaas.definition.nodes import Mapping as MappingNode
 from ipaas.definition.source import MAX_SIZE_BYTES, Source, read_source
 from ipaas.errors import InputError
@@ -34,7 +37,7 @@ from ipaas.model import Place, Problem, Workflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from ipaas.definition.draft import CompileOptions, Signature
+    from ipaas.definition.draft import CompileOptions
     from ipaas.model import Catalog
 
 FILES_FOLDER: Final = "files"
@@ -152,6 +155,10 @@ def _load(paths: Sequence[Path], catalog: Catalog, options: CompileOptions, cach
             if file.entry and file.entry.signature
         }
         for file in files:
+            if file.entry is None or file.entry.signature is None:
+                for each in _guess_ids(file):
+                    signatures.setdefault(each, Signature(id=each))
+        for file in files:
             if file.entry is not None and (
                 not file.is_checked or file.entry.others_digest != _digest(file.entry, signatures)
             ):
@@ -219,6 +226,18 @@ def _recall(file: _File, known: Mapping[str, Entry], catalog: Catalog) -> None:
 
 def _digest(entry: Entry, signatures: Mapping[str, Signature]) -> str:
     return digest_others(signatures, entry.starts) if entry.starts else ""
+
+
+_ID = re.compile(rb"^id:[ \t]*[\"']?([a-z][a-z0-9_-]{0,63})\b", re.MULTILINE)
+
+
+def _guess_ids(file: _File) -> Iterator[str]:
+    """Yield what the id of a file with mistakes may be meant to be: it is there, and files that name it are right to."""
+    written = _ID.search(file.data)
+    if written is not None:
+        yield written[1].decode()
+    if is_id(Path(file.path).stem):
+        yield Path(file.path).stem
 
 
 def _check(

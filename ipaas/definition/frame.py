@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ipaas.definition.findings import Finding, show_path, show_value
 from ipaas.definition.json_schema import Validator
-from ipaas.definition.nearest import hint_nearest
+from ipaas.definition.nearest import find_nearest, hint_nearest
 from ipaas.definition.nodes import Mapping, Scalar, Sequence
 from ipaas.model import Place, Problem
 
@@ -120,6 +120,12 @@ def _name(source: Source, path: KeyPath) -> str:
     return f"`{given}`" if isinstance(given, str) else str(position + 1 if isinstance(position, int) else position)
 
 
+def _find_meant(name: str, known: tuple[str, ...]) -> str | None:
+    """Return the key that an unknown one was meant to be: of near spelling, or what other tools call it."""
+    nearest = find_nearest(name, known)
+    return nearest if nearest is not None or _MEANT.get(name) not in known else _MEANT[name]
+
+
 class _Translator:
     """Turns one finding into problems; thrown away after."""
 
@@ -132,6 +138,8 @@ class _Translator:
         self._kind = schema.get("x-ipaas-kind", "") if isinstance(schema, dict) else ""
 
     def translate(self) -> Iterator[Problem]:
+        if self._is_told_elsewhere():
+            return
         match self._finding.keyword:
             case "additionalProperties":
                 yield self._make_unknown_key()
@@ -151,6 +159,25 @@ class _Translator:
                 yield self._make_bad_name()
             case _:
                 yield self._make("bad-value", f"{self._subject()}: {self._finding.message}", self._finding.hint)
+
+    def _is_told_elsewhere(self) -> bool:
+        """Whether another problem tells this mistake, and better."""
+        finding, node = self._finding, self._node
+        if finding.keyword == "type" and self._path[-1:] == ("wait",):
+            holder = self._source.find_node(self._path[:-1])
+            return isinstance(holder, Mapping) and "run_workflow" not in holder.items  # the compiler refuses the verb
+        if not isinstance(node, Mapping):
+            return False
+        if self._is_step_as_branch(node):
+            return finding.name != "steps"
+        if finding.keyword == "required" and finding.name and isinstance(finding.schema, dict):
+            known = finding.schema.get("properties", {})
+            unknown = [name for name in node.items if name not in known]
+            return any(_find_meant(name, tuple(known)) == finding.name for name in unknown)
+        return False
+
+    def _is_step_as_branch(self, node: Mapping) -> bool:
+        return self._kind == "branch" and "steps" not in node.items and any(verb in node.items for verb in STEP_VERBS)
 
     def _make_bad_name(self) -> Problem:
         what, hint = _SHAPES[self._kind]
@@ -183,9 +210,8 @@ class _Translator:
 
     def _make_unknown_key(self) -> Problem:
         name, known = self._finding.name, self._finding.known
-        hint = hint_nearest(name, known)
-        if not hint.startswith("did") and _MEANT.get(name) in known:
-            hint = f"did you mean `{_MEANT[name]}`?"
+        meant = _find_meant(name, known)
+        hint = f"did you mean `{meant}`?" if meant else hint_nearest(name, known)
         if self._kind == "trigger" and name == "manual":
             hint = "remove it: a person can always start a run"
         holder = describe_holder(self._source, self._path)
@@ -199,6 +225,9 @@ class _Translator:
         name = self._finding.name
         holder = describe_holder(self._source, self._path)
         hint = f"add `{name}:`"
+        if isinstance(self._node, Mapping) and self._is_step_as_branch(self._node):
+            hint = "write `id:` and `steps:` around it"
+            return self._make("missing-key", f"{holder} is a step, and must be a branch of steps", hint)
         if self._kind == "workflow":
             hint = (
                 "begin the file with `version: 1`"
@@ -237,18 +266,19 @@ class _Translator:
             return f"write the unit: `{value}s` for seconds, `{value}m` for minutes"
         if isinstance(value, str) and "${{" in value:
             return "expressions are not possible here: write the value itself"
-        if "string" in types and isinstance(value, (bool, int, float)):
+        if types == ["string"] and isinstance(value, (bool, int, float)):
             return "put it in quotes"
         if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off") and "boolean" in types:
             return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
         if isinstance(value, str) and ("integer" in types or "boolean" in types):
             return "write it without quotes" if value.isdecimal() or value in ("true", "false") else ""
-        if (
-            types == ["array"]
-            and self._path
-            and self._path[-1] in ("steps", "triggers", "finally", "on_failure", "on_success")
-        ):
-            return "begin each item with `- `"
+        if types == ["array"] and isinstance(self._node, Mapping):
+            is_else = self._path[-1:] == ("else",) and "steps" in self._node.items
+            return "put the list right below `else:`, without `steps:`" if is_else else "begin each item with `- `"
+        if types == ["array"] and isinstance(value, str):
+            return f"write a list: `[{show_value(value)}]`"
+        if self._path[-1:] == ("retry",) and isinstance(value, int) and not isinstance(value, bool):
+            return f"write `{{max_attempts: {value}}}`"
         return ""
 
     def _make_wrong_verbs(self) -> Iterator[Problem]:

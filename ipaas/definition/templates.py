@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ipaas.definition.derived_types import NAMES, derive, describe_literal, join_items, make_object_schema
 from ipaas.definition.json_schema import get_validator
-from ipaas.definition.nearest import hint_nearest
+from ipaas.definition.nearest import find_nearest, hint_nearest
 from ipaas.definition.nodes import Mapping, Scalar, Sequence, shorten
-from ipaas.definition.text_parts import OPENING
+from ipaas.definition.text_parts import OPENING, is_mixed
 from ipaas.definition.type_match import can_match, list_options, name_expected, resolve
 from ipaas.definition.types import make_shape
 from ipaas.model import Deferred, Problem
@@ -140,6 +140,7 @@ class _Builder:
         properties: Any = schema.get("properties", {})
         others: Any = schema.get("additionalProperties", True)
         parts: dict[str, _Part] = {}
+        misspelt: set[str] = set()
         # Expressions whose names are of the types of other inputs come after those.
         order = sorted(node.items, key=lambda name: _asks_for_expression(properties.get(name), self._root, NAMES))
         for name in order:
@@ -149,6 +150,10 @@ class _Builder:
                 inner = properties[name]
             elif others is False:
                 self._report_unknown(node, name, list(properties), path)
+                meant = find_nearest(name, properties)
+                if meant is not None and meant not in node.items:
+                    misspelt.add(meant)
+                    inner = properties[meant] if _has_expression(child) else {}
             elif isinstance(others, dict):
                 inner = others
             parts[name] = self.build(child, inner, f"{path}.{name}" if path else name)
@@ -156,7 +161,7 @@ class _Builder:
                 self._known[name] = parts[name].schema
         required: Any = schema.get("required", ())
         for name in required:
-            if name not in node.items:
+            if name not in node.items and name not in misspelt:
                 owner = f"`{path}`{self._of()}" if path else self._subject or "the value"
                 what = "field" if path else "input"
                 self._report(
@@ -199,9 +204,8 @@ class _Builder:
             return _Part(_ANYTHING.fill, checked.schema)
         if not can_match(checked.shape, schema, self._root):
             message = f"`{path}`{self._of()} must be {name_expected(schema, self._root)}, and `{shorten(value.strip(), 60)}` is {checked.shape}"
-            self._report(
-                "wrong-type", self._source.place(node), message, _hint_match(checked.shape.kinds, schema, self._root)
-            )
+            hint = _hint_match(checked.shape.kinds, schema, self._root, is_mixed=is_mixed(value))
+            self._report("wrong-type", self._source.place(node), message, hint)
         return _Part(checked.expression.evaluate, checked.schema)
 
     def _derive_names(self, asking: Schema) -> dict[str, Schema]:
@@ -231,6 +235,11 @@ class _Builder:
             self._report_unknown(found, finding.name, list(finding.known), where)
             return
         if finding.keyword == "required":
+            known: Any = finding.schema.get("properties", {}) if isinstance(finding.schema, dict) else {}
+            if isinstance(found, Mapping) and any(
+                find_nearest(name, known) == finding.name for name in found.items if name not in known
+            ):
+                return  # it is there, misspelt
             self._report(
                 "missing-input",
                 self._source.place(found),
@@ -239,7 +248,8 @@ class _Builder:
             )
             return
         code = "wrong-type" if finding.keyword == "type" else "bad-value"
-        self._report(code, self._source.place(found), f"`{where}`{self._of()}: {finding.message}", finding.hint)
+        hint = finding.hint or (_hint_literal(found, finding.schema) if code == "wrong-type" else "")
+        self._report(code, self._source.place(found), f"`{where}`{self._of()}: {finding.message}", hint)
 
     def _build_list(self, node: Sequence, schema: Schema, path: str) -> _Part:
         options = list_options(schema, self._root, "list")
@@ -319,13 +329,24 @@ def _find_asking(schema: Schema, root: Schema) -> Schema | None:
     return None
 
 
-def _hint_match(kinds: frozenset[str], schema: Schema, root: Schema) -> str:
+def _hint_match(kinds: frozenset[str], schema: Schema, root: Schema, *, is_mixed: bool) -> str:
     expected = make_shape(schema, root).kinds
+    if is_mixed and "string" not in expected:
+        return "text around `${{ }}` makes it a text"
     if "string" in expected and "string" not in kinds:
         return "write it as a text with `string(x)` or `to_json(x)`"
-    if kinds == {"string"} and expected & {"number", "int"}:
-        return "make it a number with `int(x)` or `double(x)`; text around `${{ }}` makes it a text"
-    return "text around `${{ }}` makes it a text" if kinds == {"string"} else ""
+    return (
+        "make it a number with `int(x)` or `double(x)`" if kinds == {"string"} and expected & {"number", "int"} else ""
+    )
+
+
+def _hint_literal(node: Node, schema: Any) -> str:
+    wanted = schema.get("type") if isinstance(schema, dict) else None
+    if wanted == "string" and isinstance(node, Scalar) and isinstance(node.value, (bool, int, float)):
+        return "put it in quotes"
+    if wanted in ("integer", "number") and isinstance(node, Scalar) and node.text.lstrip("-").isdecimal():
+        return "write it without quotes"
+    return ""
 
 
 def _copier(value: Json) -> Fill:

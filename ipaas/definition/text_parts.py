@@ -56,6 +56,12 @@ def split_text(text: str) -> tuple[Part, ...] | Fault:
     return tuple(parts)
 
 
+def is_mixed(text: str) -> bool:
+    """Whether a text with `${{ }}` in it has more than exactly one, so that its value is always a text."""
+    parts = split_text(text.strip())
+    return not isinstance(parts, Fault) and OPENING in text and len(parts) > 1
+
+
 _TOKEN: Final = re.compile(
     r"""[rR]?[bB]?[rR]?(?P<long>\"\"\"|''')
     |(?P<raw>[rR][bB]?|[bB][rR])(?:\"[^\"\n]*\"|'[^'\n]*')

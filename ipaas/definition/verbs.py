@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ipaas.definition.derived_types import derive
 from ipaas.definition.draft import Draft, find_integer, find_mapping, find_scalar, find_text, is_true, list_texts
-from ipaas.definition.expression_fields import check_inputs, compile_condition, compile_inputs, list_tested
+from ipaas.definition.expression_fields import MARK, check_inputs, compile_condition, compile_inputs, list_tested
 from ipaas.definition.frame import is_id
 from ipaas.definition.nodes import Mapping, Scalar, shorten
 from ipaas.definition.outputs import NULL, any_of
@@ -98,7 +98,10 @@ def _report_unknown_action(draft: Draft, node: Scalar, name: str) -> None:
     connectors = sorted({each.partition(".")[0] for each in draft.catalog})
     connector, dot, action = name.partition(".")
     actions = sorted(each.partition(".")[2] for each in draft.catalog if each.partition(".")[0] == connector)
-    if connector not in connectors:
+    if MARK in name:
+        hint = "write the name itself; choose between actions with `switch:`"
+        draft.report(node, "unknown-action", "`uses` takes no expressions", hint)
+    elif connector not in connectors:
         hint = draft.hint(connector, connectors)
         if not hint.startswith("did"):
             hint = "see `ipaas plugins list` for the connectors there are"
@@ -141,7 +144,7 @@ def _compile_parallel(walk: Walk, step: StepDraft, scope: Scope) -> Compiled:
     names: dict[str, StepName] = {}
     for part in step.parts:
         compiled = walk.compile_block(part, scope)
-        if part.key in outputs and part.node is not None:
+        if part.key in outputs and part.node is not None and "id" in part.node.items:
             hint = "give each branch its own id"
             walk.draft.report(
                 part.node.items["id"], "duplicate-id", f"the branch id `{shorten(part.key)}` is taken already", hint

@@ -468,3 +468,17 @@ def test_workflows_compare_and_cannot_be_changed() -> None:
     """Blocks are frozen."""
     block = Block(steps=())
     assert replace(block, is_graph=True) != block
+
+
+def test_branches_without_an_id_are_not_taken_for_one() -> None:
+    """A missing id is told at each branch, and is no second branch of the same name."""
+    text = "version: 1\nsteps: [{parallel: [{steps: [{uses: flow.set}]}, {steps: [{uses: flow.set}]}]}]\n"
+    assert [problem.partition("\n")[0] for problem in problems_of(text)] == [
+        "a.yaml:2:21: `id` is missing in `parallel[0]` of step 1 [missing-key]",
+        "a.yaml:2:51: `id` is missing in `parallel[1]` of step 1 [missing-key]",
+    ]
+
+
+def test_a_text_turned_round_is_another_text() -> None:
+    """What is known of a literal is not known of what a function makes of it."""
+    compile_one("version: 1\nsteps: [{uses: flow.log, if: \"'abc'.reverse() == 'cba'\", with: {message: a}}]\n")

@@ -61,6 +61,26 @@ def test_a_bad_file_does_not_hide_the_others(tmp_path: Path) -> None:
     assert ([workflow.id for workflow in loaded.workflows], told(loaded)) == (["b"], [("a.yaml", "unknown-action")])
 
 
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ('version: 1\nid: other\nsteps: [{uses: flow.log, with: {message: "x}}]\n', "yaml-syntax"),
+        ("version: 1\nsteps: [\n", "yaml-syntax"),
+        ("version: 1\nid: Other One\nsteps: [{uses: flow.log, with: {message: x}}]\n", "bad-name"),
+        ("version: 1\ninputs: {n: {type: intger}}\nsteps: [{uses: flow.log, with: {message: x}}]\n", "bad-schema"),
+        ("#" * 1_100_000, "too-large"),
+    ],
+)
+def test_a_broken_file_is_its_own_problem_only(tmp_path: Path, text: str, code: str) -> None:
+    """Files that call a workflow whose file has a mistake are right to: they are told nothing, also from the cache."""
+    caller = "version: 1\nsteps: [{run_workflow: other, with: {n: 1}}]\n"
+    follower = "version: 1\ntriggers: [{after: {workflow: other}}]\nsteps: [{uses: flow.set}]\n"
+    write(tmp_path, caller=caller, follower=follower, other=text)
+    for _ in range(2):
+        loaded = load_folder(tmp_path, CATALOG, OPTIONS, cache=tmp_path / ".cache")
+        assert told(loaded) == [("other.yaml", code)]
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """An empty answer would look like a folder without pipelines."""
     with pytest.raises(InputError, match="there is no folder"):

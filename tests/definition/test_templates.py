@@ -115,7 +115,7 @@ paginate: {next: page.body.next, max: 3}
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("{chanel: a, text: b}", [("1:1", "missing-input", "`chat.post` needs the input `channel`"), ("1:2", "unknown-input", "`chat.post` has no input `chanel`")]),
+        ("{chanel: a, text: b}", [("1:2", "unknown-input", "`chat.post` has no input `chanel`")]),
         ("{channel: a, text: 3}", [("1:20", "wrong-type", "`text` of `chat.post`: `3` is not of type `string`")]),
         ("{channel: a, text: b, level: inof}", [("1:30", "bad-value", "`level` of `chat.post`: `inof` is not one of `info`, `warning`")]),
         ('{channel: a, text: "${{ inputs.minimum }}"}', [("1:20", "wrong-type", "`text` of `chat.post` must be a text, and `${{ inputs.minimum }}` is a number")]),
@@ -127,7 +127,7 @@ paginate: {next: page.body.next, max: 3}
         ('{channel: [1, "${{ inputs.region }}"], text: b}', [("1:11", "wrong-type", "`channel` of `chat.post` must be a text, not a list")]),
         ('{channel: {a: "${{ inputs.region }}"}, text: b}', [("1:11", "wrong-type", "`channel` of `chat.post` must be a text, not an object")]),
         ("{channel: a, text: b, where: itm.total > 3}", [("1:30", "unknown-name", "there is no `itm` here")]),
-        ("{channel: a, text: b, paginate: {nxt: page.x, max: x}}", [("1:33", "missing-input", "`paginate` of `chat.post` needs the field `next`"), ("1:34", "unknown-input", "`paginate` of `chat.post` has no field `nxt`"), ("1:52", "wrong-type", "`paginate.max` of `chat.post`: `x` is not of type `integer`")]),
+        ("{channel: a, text: b, paginate: {nxt: page.x, max: x}}", [("1:34", "unknown-input", "`paginate` of `chat.post` has no field `nxt`"), ("1:52", "wrong-type", "`paginate.max` of `chat.post`: `x` is not of type `integer`")]),
         ('{channel: a, text: b, level: "${{ \'inof\' }}"}', [("1:30", "wrong-type", "`level` of `chat.post` must be one of `info`, `warning`, and `${{ 'inof' }}` is a text")]),
         ('{channel: a, text: b, rate: "${{ inputs.region }}"}', [("1:29", "wrong-type", "`rate` of `chat.post` must be a number or null, and `${{ inputs.region }}` is a text")]),
     ],
