@@ -231,6 +231,12 @@ class _State:
             return await self._machine.store.find_state(self._tenant, self._scope, key)
 
     async def put(self, key: str, value: Json) -> None:
+        if self._machine.redact([key, value]) != [key, value]:
+            raise StepError(
+                "the state to keep holds the value of a credential, which is kept nowhere",
+                type="connector_bug",
+                hint="keep a cursor or an id; the credential comes with each call",
+            )
         with _as_step_error():
             await self._machine.store.put_state(self._tenant, self._scope, key, value)
 

@@ -329,6 +329,24 @@ class TestSecrets:
         assert run.error is not None
         assert (run.error.type, run.error.hint) == ("auth", "set `IPAAS_CREDENTIAL_MY_SHOP` where ipaas runs")
 
+    async def test_a_credential_cannot_be_kept_as_state(self) -> None:
+        """State is written as it is, so a connector that keeps its credential there is refused, and nothing is written."""
+
+        async def keep(ctx: Any) -> None:
+            await ctx.state.put("login", {"token": ctx.credential["token"]})
+
+        lab = make_lab(
+            make_action("t.keep", keep, credential=("token",)),
+            credentials={"shop": {"token": "hunter2"}},
+            redact=redact,
+        )
+        await lab.put(workflow(step("x", uses("t.keep", credential="shop"))))
+        async with lab.open_runner() as runner:
+            run = await lab.execute(runner, "test")
+        assert run.error is not None
+        assert (run.state, run.error.type) == ("failed", "connector_bug")
+        assert await lab.store.find_state(DEFAULT_TENANT, "test/t", "login") is None
+
 
 class TestContext:
     async def test_an_action_knows_its_run_and_its_key(self) -> None:
