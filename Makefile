@@ -14,10 +14,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.served: pyproject.toml | $(VENV)/bin/python
+	@echo "installing ipaas and its libraries into $(VENV): about a minute, once"
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.tested: pyproject.toml | $(VENV)/bin/python
+	@echo "installing ipaas, its libraries and the tools for tests into $(VENV): about a minute, once"
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.served
 

@@ -94,6 +94,7 @@ async def serve(
             intake = await nursery.start(_run_intake, machinery, settings, sync_again)
             http_stop = trio.Event()
             announce(await nursery.start(serve_http, make_http_app(check), bound, http_stop))
+            await _report_ready(machinery, settings)
             await stop.wait()
             _log.info("stopping: no new work, up to %g s for what is under way", settings.grace_s)
             intake.cancel()
@@ -103,6 +104,35 @@ async def serve(
                 _log.error("stopped with steps that could not be ended")
                 leave()
     _log.info("stopped")
+
+
+async def _report_ready(machinery: Machinery, settings: Settings) -> None:
+    """Log what is served and what comes first, so that silence until then is not taken for a fault."""
+    from ipaas.engine.schedule import next_instants
+    from ipaas.model import After
+
+    try:
+        workflows = await machinery.workflows.list_active(DEFAULT_TENANT)
+    except StoreUnavailable:
+        return  # said already, and again when it is back
+    now = machinery.clock.now()
+    coming = [
+        (at, workflow.id)
+        for workflow in workflows
+        for trigger in workflow.triggers
+        if not isinstance(trigger.timing, After)
+        for at in next_instants(trigger.timing, now, 1)
+    ]
+    first = min(coming, default=None)
+    _log.info(
+        "ready: %d active workflow%s, %d schedule%s, %s",
+        len(workflows),
+        "" if len(workflows) == 1 else "s",
+        len(coming),
+        "" if len(coming) == 1 else "s",
+        f"next is `{first[1]}` at {first[0]:%Y-%m-%d %H:%M:%SZ}" if first else "nothing is due",
+        extra={"facts": {"pipelines": str(settings.pipelines), "database": settings.database}},
+    )
 
 
 async def _run_intake(

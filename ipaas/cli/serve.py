@@ -1,6 +1,7 @@
 """`ipaas serve`."""
 
 import os
+import shutil
 import sys
 from typing import Annotated
 
@@ -53,9 +54,9 @@ def serve(
     import trio
 
     from ipaas.app import serve as run_server
-    from ipaas.cli.output import say
+    from ipaas.cli.output import is_terminal, say
     from ipaas.cli.secrets import get_redactor
-    from ipaas.settings import load_settings
+    from ipaas.settings import Settings, load_settings
     from ipaas.telemetry import start_logging
 
     settings = load_settings(
@@ -80,6 +81,11 @@ def serve(
     def announce(url: str) -> None:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
+        if is_terminal(sys.stderr):
+            program = "ipaas" if shutil.which("ipaas") else sys.argv[0]
+            usual = Settings.model_fields["database"].default
+            where = "" if settings.database == usual else f" --database {settings.database}"
+            say(f"look in from another terminal: {program} runs list{where}\nstop: Ctrl-C")
 
     def leave() -> None:
         sink.close()

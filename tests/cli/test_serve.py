@@ -44,6 +44,30 @@ def states(project: Path) -> set[object]:
     return {row["state"] for row in list_runs(project, "--limit", "1000")}
 
 
+@pytest.mark.parametrize(
+    "pipeline, told",
+    [
+        (BEAT, "ready: 1 active workflow, 1 schedule, next is `beat` at "),
+        (
+            BEAT.replace("every: 1s", "after: {workflow: other}"),
+            "ready: 1 active workflow, 0 schedules, nothing is due",
+        ),
+        (BEAT.replace("steps:", "active: false\nsteps:"), "ready: 0 active workflows, 0 schedules, nothing is due"),
+    ],
+    ids=["schedule", "follower", "switched off"],
+)
+def test_server_says_what_it_serves_and_what_comes_first(pipeline: str, told: str, tmp_path: Path) -> None:
+    """The log of a server that is ready counts workflows and schedules, and names the next instant, the folder and the database."""
+    other = BEAT.replace("every: 1s", "at: 2020-01-01T00:00:00Z").replace("steps:", "active: false\nsteps:")
+    project = write_project(tmp_path, beat=pipeline, other=other)
+    with started(*SERVE, cwd=project) as server:
+        entry = json.loads(server.wait_for("ready: "))
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+    assert entry["message"].startswith(told)
+    assert (entry["pipelines"], entry["database"]) == ("pipelines", "sqlite:///test.db")
+
+
 def test_server_is_ready_when_it_says_so(tmp_path: Path) -> None:
     """The printed URL answers at once, runs start by themselves, and SIGTERM ends it with 0 and nothing left running."""
     project = write_project(tmp_path, beat=BEAT)
