@@ -64,11 +64,13 @@ class StepName:
         output: schema of `steps.<id>.output`; of a `for_each` step, the schema of the whole list.
         is_list: whether it has `for_each`, and so `steps.<id>.items`.
         doubt: why its output may be missing, as the end of a sentence about the step ("has an `if`"), or empty.
+        items_doubt: the same of its `items`, which are a list also when it was skipped or failed.
     """
 
     output: Schema
     is_list: bool = False
     doubt: str = ""
+    items_doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +252,10 @@ class Checker:
         """Report the output of a step that may not have run, unless the expression asks first."""
         step_id = self.find_step(operand, view)
         step = self.names.steps.get(step_id) if step_id is not None else None
-        if step is None or not step.doubt or step_id in view.asked or name not in ("output", "items"):
+        if step is None or step_id in view.asked or name not in ("output", "items"):
+            return
+        doubt = step.doubt if name == "output" else step.items_doubt
+        if not doubt:
             return
         if isinstance(node, Select) and node.is_optional:
             return
@@ -258,7 +263,7 @@ class Checker:
         self.report(
             "maybe-missing",
             node.at,
-            f"`{path}` may be missing: step `{step_id}` {step.doubt}",
+            f"`{path}` may be missing: step `{step_id}` {doubt}",
             f"write `{path}.?field.orValue(…)`, or ask first: `has({path}) ? … : …`",
         )
 

@@ -111,7 +111,7 @@ class Scope:
 
     def with_tested(self, step_ids: Iterable[str]) -> Scope:
         """Return the scope behind a condition that asks whether these steps have run."""
-        sure = {each: replace(self.steps[each], doubt="") for each in step_ids if each in self.steps}
+        sure = {each: replace(self.steps[each], doubt="", items_doubt="") for each in step_ids if each in self.steps}
         return self.with_steps(sure)
 
     def with_steps(self, steps: Mapping[str, StepName]) -> Scope:
@@ -139,4 +139,7 @@ class _Hidden(Mapping[str, str]):
 
 def add_doubt(names: Mapping[str, StepName], doubt: str) -> dict[str, StepName]:
     """Return the names with a reason why the steps may not have run; a step's own reason comes first."""
-    return {step_id: replace(name, doubt=name.doubt or doubt) for step_id, name in names.items()}
+    return {
+        step_id: replace(name, doubt=name.doubt or doubt, items_doubt=name.items_doubt or doubt)
+        for step_id, name in names.items()
+    }

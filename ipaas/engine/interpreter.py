@@ -150,7 +150,7 @@ class _Interpreter:
             try:
                 holds = evaluate_condition(step.condition, frame.scope, path)
             except StepFailed as failure:
-                return await self._note(step, path, failure.error), None
+                return await self._note(step, path, failure.error), None if step.for_each is None else []
             if not holds:
                 return await self._note(step, path, None), None if step.for_each is None else []
         if step.for_each is not None:

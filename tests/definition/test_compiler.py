@@ -475,10 +475,29 @@ def test_branches_without_an_id_are_not_taken_for_one() -> None:
     text = "version: 1\nsteps: [{parallel: [{steps: [{uses: flow.set}]}, {steps: [{uses: flow.set}]}]}]\n"
     assert [problem.partition("\n")[0] for problem in problems_of(text)] == [
         "a.yaml:2:21: `id` is missing in `parallel[0]` of step 1 [missing-key]",
-        "a.yaml:2:51: `id` is missing in `parallel[1]` of step 1 [missing-key]",
+        "a.yaml:2:50: `id` is missing in `parallel[1]` of step 1 [missing-key]",
     ]
 
 
 def test_a_text_turned_round_is_another_text() -> None:
     """What is known of a literal is not known of what a function makes of it."""
     compile_one("version: 1\nsteps: [{uses: flow.log, if: \"'abc'.reverse() == 'cba'\", with: {message: a}}]\n")
+
+
+ITEMS = """version: 1
+inputs: {n: {type: integer, default: 1}}
+steps:
+  - {id: failed, for_each: [1], on_error: continue, uses: flow.set}
+  - {id: skipped, for_each: [1], if: inputs.n > 1, uses: flow.set}
+  - {switch: [{if: inputs.n > 2, steps: [{id: inner, for_each: [1], on_error: continue, uses: flow.set}]}]}
+"""
+
+
+def test_items_are_a_list_whatever_became_of_the_step() -> None:
+    """A `for_each` that was skipped or failed has its items all the same; one in a case that did not run has none."""
+    compile_one(ITEMS + "outputs: {n: '${{ size(steps.failed.items) + size(steps.skipped.items) }}'}\n")
+    text = ITEMS + "outputs: {n: '${{ size(steps.inner.items) }}', m: '${{ size(steps.failed.output) }}'}\n"
+    assert [problem.partition(" [")[0] for problem in problems_of(text)] == [
+        "a.yaml:7:36: `steps.inner.items` may be missing: step `inner` is in a case of a `switch`, which may not be the one that runs",
+        "a.yaml:7:74: `steps.failed.output` may be missing: step `failed` may have failed (`on_error: continue`)",
+    ]

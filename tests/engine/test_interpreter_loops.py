@@ -61,6 +61,20 @@ async def test_if_is_evaluated_once_before_the_loop() -> None:
     assert host.journal["after"].output == []
 
 
+async def test_items_are_a_list_also_when_the_condition_fails() -> None:
+    """What later steps may count on is there: a loop that never began has no items, not none at all."""
+    host = ScriptedHost()
+    tell = step(
+        "tell",
+        uses("echo"),
+        condition=lambda scope: scope["nowhere"],
+        for_each=for_each([1]),
+        on_error="continue",
+    )
+    outcome = await host.walk(workflow(tell, outputs={"items": lambda scope: scope["steps"]["tell"]["items"]}))
+    assert outcome == Outcome(state="succeeded", outputs={"items": []})
+
+
 async def test_an_empty_list_succeeds_with_an_empty_output() -> None:
     """No items are no failure."""
     host = ScriptedHost()
