@@ -62,6 +62,8 @@ class Project:
     def load(self, paths: Sequence[Path] = ()) -> Loaded:
         """Read and check the pipelines folder, or the files and folders given.
 
+        Of files, the workflows that they name are looked for in the whole folder, whose other problems are not told.
+
         Raises:
             InputError: a path is not there.
         """
@@ -70,7 +72,21 @@ class Project:
         places = list(paths) or [self.settings.pipelines]
         if len(places) == 1 and not places[0].is_file():
             return load_folder(places[0], self.registry.catalog, self.options, cache=self._cache)
-        return load_files(_list_files(places), self.registry.catalog, self.options, cache=self._cache)
+        files = _list_files(places)
+        loaded = load_files(files, self.registry.catalog, self.options, cache=self._cache)
+        if all(problem.code != "unknown-workflow" for problem in loaded.problems):
+            return loaded
+        own = {file.resolve() for file in files}
+        others = [file for folder in self._list_roots(files) for file in _list_files([folder])]
+        beside = [file for file in others if file.resolve() not in own]
+        whole = load_files([*files, *beside], self.registry.catalog, self.options, cache=self._cache)
+        return whole.narrow(loaded.files)
+
+    def _list_roots(self, files: Sequence[Path]) -> list[Path]:
+        """Return the folders whose workflows files may name: the pipelines folder for those in it, else their own."""
+        root = self.settings.pipelines
+        inside = root.resolve()
+        return list(dict.fromkeys(root if file.resolve().is_relative_to(inside) else file.parent for file in files))
 
     def load_workflows(self) -> tuple[Workflow, ...]:
         """Return the pipelines folder's workflows.
@@ -116,9 +132,7 @@ class Project:
         workflow = self.load_file(path)
         if not workflow.calls:
             return workflow, {}
-        root = self.settings.pipelines
-        folder = root if path.resolve().is_relative_to(root.resolve()) else path.parent
-        loaded = self.load([folder])
+        loaded = self.load(self._list_roots([path]))
         known = {each.id: each for each in loaded.workflows}
         found: dict[str, Workflow] = {}
         wanted = set(workflow.calls)

@@ -113,3 +113,19 @@ def test_named_plugins_folder_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "plugins" / "probe.py").unlink()
     (tmp_path / "plugins").rmdir()
     assert make(tmp_path).load().problems == ()
+
+
+def test_named_file_knows_the_workflows_beside_it(tmp_path: Path) -> None:
+    """One file may name workflows of the folder that were not named; what is wrong with those is not told."""
+    write_project(tmp_path, a=calls("b"), b=GOOD, broken=BAD)
+    path = tmp_path / "pipelines" / "a.yaml"
+    loaded = make(tmp_path).load([path])
+    assert (loaded.files, loaded.problems) == ((str(path),), ())
+    assert [workflow.id for workflow in loaded.workflows] == ["a"]
+
+
+def test_named_file_that_names_nobody_is_told_who_there_is(tmp_path: Path) -> None:
+    """A workflow that is nowhere in the folder is unknown, with the nearest name of the folder as a hint."""
+    write_project(tmp_path, a=calls("ordes"), orders=GOOD)
+    (problem,) = make(tmp_path).load([tmp_path / "pipelines" / "a.yaml"]).problems
+    assert (problem.code, problem.hint) == ("unknown-workflow", "did you mean `orders`?")

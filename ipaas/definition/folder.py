@@ -35,7 +35,7 @@ from ipaas.errors import InputError
 from ipaas.model import Place, Problem, Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from ipaas.definition.draft import CompileOptions
     from ipaas.model import Catalog
@@ -61,6 +61,14 @@ class Loaded:
     def workflows(self) -> tuple[Workflow, ...]:
         """The workflows of the files without problems, in the order of the files; compiled at the first use."""
         return self._compile()
+
+    def narrow(self, files: Collection[str]) -> Loaded:
+        """Return what concerns these of the files only."""
+        return Loaded(
+            tuple(file for file in self.files if file in files),
+            tuple(problem for problem in self.problems if problem.place.file in files),
+            lambda: tuple(workflow for workflow in self.workflows if workflow.path in files),
+        )
 
 
 def load_folder(folder: Path, catalog: Catalog, options: CompileOptions, *, cache: Path | None = None) -> Loaded:
