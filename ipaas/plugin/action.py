@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from ipaas.errors import PluginError, StepError
 from ipaas.model import ActionSpec
 from ipaas.plugin.action_inputs import read_inputs
-from ipaas.plugin.plain_json import to_plain_json
+from ipaas.plugin.plain_json import MAX_NODES, TooLarge, to_plain_json
 from ipaas.plugin.signature import BadSignature, build_inputs, build_output, check_references
+from ipaas.plugin.weight import LIGHT, is_light, work
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -101,8 +102,8 @@ class Action:
     async def run(self, ctx: Context, inputs: Mapping[str, Json | Deferred | Expr]) -> Json:
         """Perform the action once.
 
-        The action gets its own copy of the inputs; the result is a copy of what it returned. What the action raises passes
-        through as it is.
+        The action gets its own copy of the inputs; the result is a copy of what it returned. Large values are copied and checked in a
+        thread, so that other runs go on; a cancel does not wait for it. What the action raises passes through as it is.
 
         Args:
             ctx: made by `make_context` for this attempt.
@@ -112,7 +113,20 @@ class Action:
             StepError: of type `validation` when an input is wrong; of type `connector_bug` when the result is not JSON or not
                 what the action promises; or whatever the action means to say.
         """
-        result = to_plain_json(await self.function(ctx, **read_inputs(self._inputs, inputs)))
+        declared = self._inputs
+        if is_light(inputs):
+            arguments = read_inputs(declared, inputs)
+        else:
+            arguments = await work(partial(read_inputs, declared, inputs, is_large=True))
+        returned = await self.function(ctx, **arguments)
+        try:
+            return self._take(returned, LIGHT)
+        except TooLarge:
+            return await work(partial(self._take, returned))
+
+    def _take(self, returned: object, most: int = MAX_NODES) -> Json:
+        """Return what the action returned as plain JSON, checked; of more than so many values, raise `TooLarge`."""
+        result = to_plain_json(returned, most)
         self._check_output(result)
         return result
 
@@ -121,7 +135,9 @@ class Action:
         if self.output is not None:
             found = _first_schema_error(self._schema_validator, result)
         else:
-            found = _first_type_error(self._output.adapter, result) if self._output.adapter is not None else None
+            adapter, test = self._output.adapter, self._output.test
+            is_right = adapter is None or (test is not None and test(result))
+            found = None if is_right else _first_type_error(adapter, result)
         if found is not None:
             raise StepError(
                 f"`{self.name}` returned what its own declaration rules out: {found}",

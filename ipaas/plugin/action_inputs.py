@@ -3,7 +3,8 @@
 Owns the strict-JSON validation of inputs and its messages. Knows the words and `signature`. Called by `action`.
 
 The values pass through JSON text: so an action gets its own copy, which it may change at will, and types such as dataclasses and
-`datetime` are made from exactly what a pipeline can write. Expressions, which are no JSON, travel as tokens.
+`datetime` are made from exactly what a pipeline can write. Expressions, which are no JSON, travel as tokens. Large lists and objects that
+may be any JSON do not: pydantic reads a text in one go, and no thread gets a turn while it does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ipaas.errors import StepError
 from ipaas.model import Deferred
 from ipaas.plugin.parameters import Expr
+from ipaas.plugin.plain_json import to_plain_json
 from ipaas.plugin.signature import TOKEN_PREFIX
 
 if TYPE_CHECKING:
@@ -21,17 +23,19 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from ipaas.model import Json
     from ipaas.plugin.signature import Inputs
 
 MAX_ERRORS_SHOWN: Final = 5
 
 
-def read_inputs(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the function's keyword arguments.
+def read_inputs(inputs: Inputs, values: Mapping[str, Any], *, is_large: bool = False) -> dict[str, Any]:
+    """Return the function's keyword arguments. Pure: may be called in any thread.
 
     Args:
         inputs: what the action takes.
         values: JSON by input name; inputs that take an expression hold `Deferred` or `Expr` values.
+        is_large: lists and objects are copied apart from the rest, so that other threads get their turns.
 
     Raises:
         StepError: of type `validation`, naming each input that is wrong and what is expected.
@@ -40,8 +44,14 @@ def read_inputs(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Any]:
     from pydantic_core import PydanticSerializationError, to_json
 
     tokens: dict[str, Expr] = {}
+    apart = _copy_apart(inputs, values) if is_large else {}
+    # An empty one stands for each that is copied apart: it is of the same type, and the type is all that is checked of it.
     plain = {
-        name: _hide_expressions(value, tokens) if name in inputs.expression_inputs else value
+        name: type(value)()
+        if name in apart
+        else _hide_expressions(value, tokens)
+        if name in inputs.expression_inputs
+        else value
         for name, value in values.items()
     }
     try:
@@ -59,8 +69,27 @@ def read_inputs(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Any]:
         except ValidationError as again:
             raise _explain(inputs, again) from None
     if inputs.takes_any:
-        return dict(model.model_extra or {})
-    return {parameter: getattr(model, field) for field, parameter in inputs.parameters.items()}
+        return {**(model.model_extra or {}), **apart}
+    arguments = {parameter: getattr(model, field) for field, parameter in inputs.parameters.items()}
+    for field, parameter in inputs.parameters.items() if apart else ():
+        alias = str(inputs.model.model_fields[field].alias)
+        if alias in apart:
+            arguments[parameter] = apart[alias]
+    return arguments
+
+
+def _copy_apart(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Json]:
+    """Return copies of the lists and objects that need no more than a look to be what their inputs take."""
+    copies: dict[str, Json] = {}
+    for name, value in values.items():
+        test = inputs.tests.get(name)
+        if type(value) not in (list, dict) or not (inputs.takes_any or (test is not None and test(value))):
+            continue
+        try:
+            copies[name] = to_plain_json(value)
+        except StepError:
+            continue  # what is wrong is said where all inputs are checked
+    return copies
 
 
 def _hide_expressions(value: Any, tokens: dict[str, Expr]) -> Any:

@@ -38,23 +38,32 @@ _CURES: Final[dict[str, str]] = {
 }
 
 
-def to_plain_json(value: object) -> Json:
+class TooLarge(Exception):
+    """The value has more parts than the caller wants to spend time on: no failure, it goes another way."""
+
+
+def to_plain_json(value: object, most: int = MAX_NODES) -> Json:
     """Return a copy made of `dict`, `list`, `str`, `int`, `float`, `bool` and None only.
 
     Dataclasses, pydantic models, tuples, mappings and enums are converted; nothing else is guessed.
 
+    Args:
+        most: values to copy before giving up.
+
     Raises:
+        TooLarge: there are more than `most`, and that is less than `MAX_NODES`.
         StepError: of type `connector_bug`, naming the path within the value and what stands there.
     """
-    return _Walk().copy(value, 0, None)
+    return _Walk(most).copy(value, 0, None)
 
 
 class _Walk:
     """One walk; counts values, so that a value that unfolds without end is noticed."""
 
-    __slots__ = ("nodes",)
+    __slots__ = ("most", "nodes")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.nodes = 0
 
     def copy(self, value: Any, depth: int, path: Path) -> Json:
@@ -97,7 +106,9 @@ class _Walk:
 
     def count(self, nodes: int, path: Path) -> None:
         self.nodes += nodes
-        if self.nodes > MAX_NODES:
+        if self.nodes > self.most:
+            if self.most < MAX_NODES:
+                raise TooLarge
             raise _not_json(_shorten(path), f"more than {MAX_NODES} values", "return less")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from ipaas.errors import InputError
 from ipaas.plugin.parameters import EXPRESSION_KEYWORD, Name
+from ipaas.plugin.plain_types import make_test
 from ipaas.plugin.stated_types import LIKE_KEYWORD, find_wrong_reference
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter
 
     from ipaas.model import Schema
+    from ipaas.plugin.plain_types import Test
 
 _ACCEPTED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 TOKEN_PREFIX: Final = f"expression:{secrets.token_hex(8)}:"
@@ -43,6 +45,7 @@ class Inputs:
         parameters: field name → the function's parameter name.
         schema: object schema, draft 2020-12; unknown properties are refused unless it takes any.
         expression_inputs: inputs that hold an expression somewhere.
+        tests: of inputs that may be any JSON of some form: the test that says whether a value is one, without pydantic.
         takes_any: the action takes whatever names the pipeline gives, as `**values: Json`.
     """
 
@@ -50,15 +53,21 @@ class Inputs:
     parameters: Mapping[str, str]
     schema: Schema
     expression_inputs: frozenset[str]
+    tests: Mapping[str, Test]
     takes_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The validator and the schema of what an action returns; no validator means that anything will do."""
+    """The validator and the schema of what an action returns; no validator means that anything will do.
+
+    Attributes:
+        test: says of plain JSON that it is right, without the validator; None when only that can tell.
+    """
 
     adapter: TypeAdapter[Any] | None
     schema: Schema
+    test: Test | None = None
 
 
 def check_signature(function: Callable[..., object]) -> None:
@@ -130,7 +139,15 @@ def build_inputs(function: Callable[..., object]) -> Inputs:
     if not takes_any:
         check_references(schema, properties)
     holds = frozenset(name for name, field in properties.items() if _mentions_expression(field, schema))
-    return Inputs(model=model, parameters=names, schema=schema, expression_inputs=holds, takes_any=takes_any)
+    tests = {field[1].alias: make_test(field[0], records=False) for field in fields.values()}
+    return Inputs(
+        model=model,
+        parameters=names,
+        schema=schema,
+        expression_inputs=holds,
+        tests={name: test for name, test in tests.items() if test is not None},
+        takes_any=takes_any,
+    )
 
 
 def _takes_any(parameters: Sequence[inspect.Parameter]) -> bool:
@@ -154,7 +171,9 @@ def build_output(function: Callable[..., object]) -> Output:
         schema = tidy_schema(adapter.json_schema(mode="validation", schema_generator=_schema_generator()))
     except Exception as error:
         raise BadSignature(f"returns a type that has no JSON Schema: {_first_line(error)}", hint=_TYPES_HINT) from error
-    return Output(adapter=adapter if schema.keys() - {LIKE_KEYWORD} else None, schema=schema)
+    if not schema.keys() - {LIKE_KEYWORD}:
+        return Output(adapter=None, schema=schema)
+    return Output(adapter=adapter, schema=schema, test=make_test(annotation, records=True))
 
 
 def check_references(schema: Mapping[str, Any], inputs: Iterable[str]) -> None:
