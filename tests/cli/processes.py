@@ -144,6 +144,16 @@ async def hold(ctx: Context, folder: str) -> str:
     return "held"
 
 
+@probe.action(effect="write")
+async def pay(ctx: Context, folder: str) -> None:
+    """Write the run's id into `paid`, and wait until `go` is there."""
+    with (Path(folder) / "paid").open("a") as file:
+        file.write(f"{ctx.run.run_id}\\n")
+    ctx.log.info("paying")
+    while not (Path(folder) / "go").exists():
+        await trio.sleep(0.01)
+
+
 @probe.action(effect="idempotent")
 async def stuck(ctx: Context) -> None:
     """Hold the whole event loop: what no connector may do, and one will."""

@@ -170,6 +170,31 @@ def test_kill_loses_no_run(tmp_path: Path) -> None:
     assert len((tmp_path / "began").read_text()) >= 2
 
 
+def test_kill_in_a_write_repeats_nothing(tmp_path: Path) -> None:
+    """After kill -9 in a write, and again while it recovers, the run ends `interrupted`, naming the step, which was done once."""
+    text = "version: 1\ntriggers: [{id: soon, every: 1s, overlap: queue}]\nsteps:\n  - {id: pay, uses: probe.pay, with: {folder: FOLDER}}\n"
+    project = write_project(tmp_path, shop=text.replace("FOLDER", str(tmp_path)))
+    env = {"IPAAS_LEASE_S": "1", "IPAAS_HEARTBEAT_S": "0.3", "IPAAS_POLL_S": "0.1"}
+    for _ in range(2):
+        with started(*SERVE, cwd=project, env=env) as server:
+            server.wait_for("paying")
+            server.process.kill()
+            server.wait()
+    paid = (tmp_path / "paid").read_text().split()
+    (tmp_path / "go").write_text("")
+    with started(*SERVE, cwd=project, env=env) as server:
+        while paid[-1] not in server.wait_for("run interrupted"):
+            pass
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+    rows = {str(row["id"]): row for row in list_runs(project, "--limit", "1000")}
+    assert [rows[run_id]["state"] for run_id in paid] == ["interrupted", "interrupted"]
+    shown = json.loads(ipaas("runs", "show", paid[0], "--json", "--database", "sqlite:///test.db", cwd=project).stdout)
+    assert (shown["error"]["type"], shown["error"]["step"]) == ("in_doubt", "pay")
+    everything = (tmp_path / "paid").read_text().split()
+    assert len(everything) == len(set(everything))
+
+
 def test_broken_file_leaves_the_server_serving(tmp_path: Path) -> None:
     """With a problem in a file all problems are printed, and what the database has goes on running."""
     project = write_project(tmp_path, beat=BEAT)

@@ -1,3 +1,5 @@
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -31,6 +33,22 @@ def test_the_same_signal_twice_at_once_is_one_wish() -> None:
 def test_the_same_signal_again_later_insists() -> None:
     """A second signal after the echo ends the process at once, with 128 + its number."""
     assert run_twice(100.0 + ECHO_S) == 128 + signal.SIGTERM
+
+
+def test_a_stalled_standard_error_does_not_hold_up_the_second_signal() -> None:
+    """With a full pipe that nobody reads as standard error the process ends all the same."""
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, bytes(4096))
+        os.set_blocking(writer, True)
+        command = [sys.executable, "-c", TWICE, str(100.0 + ECHO_S)]
+        assert subprocess.run(command, stderr=writer, timeout=60, check=False).returncode == 128 + signal.SIGTERM
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 async def test_handlers_are_put_back() -> None:
