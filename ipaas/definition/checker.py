@@ -114,6 +114,7 @@ class Checker:
     faults: list[Fault] = field(default_factory=list)
     whole_divisions: set[int] = field(default_factory=set)
     _has_doubts: bool | None = None
+    _is_lost: bool = False
 
     def report(self, code: str, at: int, message: str, hint: str = "") -> Shape:
         """Note a fault, and go on with a type that causes no further ones."""
@@ -122,7 +123,7 @@ class Checker:
 
     def check(self, node: Node, view: View) -> Shape:
         """Return the type of a node, noting everything that cannot work; after some twenty faults, nothing more."""
-        if len(self.faults) >= MAX_FAULTS:
+        if self._is_lost or len(self.faults) >= MAX_FAULTS:
             return ANYTHING
         match node:
             case Literal():
@@ -277,6 +278,10 @@ class Checker:
             hint = "move it before this step, or this one behind it" if reason == "runs later" else ""
             return self.report("unreachable-step", node.at, f"step `{step_id}` cannot be used here: it {reason}", hint)
         known = [*self.names.steps, *self.names.unreachable]
+        if dashed := next((each for each in known if each.startswith(f"{step_id}-")), None):
+            self._is_lost = True  # what follows is the rest of the name
+            message = f"`-` subtracts here, and there is no step `{shorten(step_id)}`"
+            return self.report("unknown-step", node.at, message, f'write `steps["{dashed}"]`')
         hint = hint_nearest(step_id, known) or "no step runs before this one"
         return self.report("unknown-step", node.at, f"there is no step `{shorten(step_id)}`", hint)
 

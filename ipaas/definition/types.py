@@ -25,7 +25,7 @@ JSON_KINDS: Final[Kinds] = frozenset({"null", "bool", "number", "string", "list"
 MAX_HOPS: Final = 16
 """`$ref` and nested unions are followed this far; beyond, anything is possible."""
 
-MAX_OPTIONS: Final = 32
+MAX_OPTIONS: Final = 16
 """A union of more alternatives, nested ones counted, may be anything: each use of a field asks all of them."""
 
 _OF_TYPE: Final = {

@@ -11,8 +11,8 @@ from typing import Final
 
 from ipaas.definition.syntax_errors import Fault
 
-MAX_CHARS: Final = 262_144
-"""Half a second of parsing and checking at the worst; a thousand times what people write."""
+MAX_CHARS: Final = 131_072
+"""A quarter of a second of parsing and checking at the worst; a thousand times what people write."""
 
 
 @dataclass(slots=True)

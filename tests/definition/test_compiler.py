@@ -501,3 +501,12 @@ def test_items_are_a_list_whatever_became_of_the_step() -> None:
         "a.yaml:7:36: `steps.inner.items` may be missing: step `inner` is in a case of a `switch`, which may not be the one that runs",
         "a.yaml:7:74: `steps.failed.output` may be missing: step `failed` may have failed (`on_error: continue`)",
     ]
+
+
+def test_an_id_with_a_dash_is_written_in_brackets() -> None:
+    """CEL subtracts at a dash: the person is told how to write the name, once."""
+    step = "version: 1\nsteps:\n  - {id: my-step, uses: flow.set}\n"
+    compile_one(step + """outputs: {v: '${{ steps["my-step"].output }}'}\n""")
+    assert problems_of(step + "outputs: {v: '${{ steps.my-step.output }}'}\n") == [
+        'a.yaml:4:25: `-` subtracts here, and there is no step `my` [unknown-step]\n  hint: write `steps["my-step"]`'
+    ]
