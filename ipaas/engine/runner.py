@@ -133,18 +133,23 @@ class Runner:
         while True:
             ended = self._ends.setdefault(run_id, trio.Event())
             try:
-                run = await self._store.get_run(tenant, run_id)
-                if run.state in TERMINAL:
+                if (run := await self._find_ended(tenant, run_id)) is not None:
                     return run
-            except StoreUnavailable as error:
-                _log.warning("waiting for a run: %s", error, extra={"facts": {"run": run_id}})
-            try:
                 # An end here is told; one elsewhere is seen by looking.
                 with trio.move_on_after(math.inf if run_id in self._active else self._settings.poll_s):
                     await ended.wait()
             finally:
                 if not ended.statistics().tasks_waiting and self._ends.get(run_id) is ended:
                     del self._ends[run_id]
+
+    async def _find_ended(self, tenant: str, run_id: str) -> Run | None:
+        """Return the run when it has ended; a Store that is away does not know yet."""
+        try:
+            run = await self._store.get_run(tenant, run_id)
+        except StoreUnavailable as error:
+            _log.debug("waiting for a run: %s", error, extra={"facts": {"run": run_id}})
+            return None
+        return run if run.state in TERMINAL else None
 
     async def request_cancel(self, tenant: str, run_id: str, *, reason: str = "") -> Run:
         """Ask for a run's end; one that runs here is told at once, others with their owner's next heartbeat.

@@ -1,5 +1,6 @@
 """Claiming, executing, limits, cancels, lost leases, crashes."""
 
+import gc
 import logging
 from typing import Any
 
@@ -9,10 +10,11 @@ import trio.testing
 from trio.testing import MockClock
 
 from ipaas.engine.machine import RunnerSettings
+from ipaas.engine.request import make_request
 from ipaas.errors import Missing, StoreUnavailable
 from ipaas.model import Concurrency, Place, Problem
 from ipaas.plugin import Json
-from ipaas.run import Run
+from ipaas.run import Run, TriggerInfo
 from ipaas.store.contract import DEFAULT_TENANT, RunFilter
 from ipaas.testing.build import block, step, uses, workflow
 from ipaas.testing.lab import Lab, make_action, make_lab
@@ -161,6 +163,28 @@ async def test_own_only_leaves_other_runs_alone(autojump_clock: MockClock) -> No
         await trio.sleep(10)
     assert mine.state == "succeeded"
     assert (await lab.store.get_run(DEFAULT_TENANT, other)).state == "queued"
+
+
+async def test_waiting_for_an_ended_run_keeps_nothing() -> None:
+    """A server that is asked for many runs that are over does not grow with each."""
+    lab = make()
+    await lab.put(workflow(step("x", uses("t.give"))))
+    async with lab.open_runner() as runner:
+        run = await lab.execute(runner, "test")
+        before = count_events()
+        for _ in range(3):
+            other = await lab.store.submit(
+                DEFAULT_TENANT, [make_request(lab.find("test"), inputs={}, trigger=TriggerInfo())]
+            )
+            await lab.store.request_cancel(DEFAULT_TENANT, other[0].run_id)
+            await runner.wait_finished(DEFAULT_TENANT, other[0].run_id)
+        assert (await runner.wait_finished(DEFAULT_TENANT, run.id)).state == "succeeded"
+        assert count_events() <= before
+
+
+def count_events() -> int:
+    gc.collect()
+    return sum(isinstance(each, trio.Event) for each in gc.get_objects())
 
 
 async def test_waiting_for_an_unknown_run_is_refused() -> None:
