@@ -11,7 +11,7 @@ from ipaas.cli.options import AsJson, Pipelines, Plugins
 from ipaas.errors import InputError
 
 if TYPE_CHECKING:
-    from ipaas.model import ActionSpec
+    from ipaas.model import ActionSpec, Schema
     from ipaas.registry import Registry
 
 app = make_app(
@@ -112,39 +112,52 @@ def describe_action(spec: "ActionSpec") -> str:
     if isinstance(properties, dict) and properties:
         lines.append("  inputs:")
         for name, schema in properties.items():
-            lines.append(f"    {name}: {_show_schema(schema)}{' (required)' if name in names else ''}")
-    lines.append(f"  output: {_show_schema(spec.output_schema)}")
+            lines.append(
+                f"    {name}: {_show_schema(schema, spec.input_schema)}{' (required)' if name in names else ''}"
+            )
+    lines.append(f"  output: {_show_schema(spec.output_schema, spec.output_schema)}")
     return "".join(f"{escape_controls(line)}\n" for line in lines)
 
 
-def _show_schema(schema: object) -> str:
-    """Return a schema in a few words: its type, its default, its description."""
+def _show_schema(schema: object, whole: "Schema") -> str:
+    """Return a part of a schema in a few words: its type, its default, its description."""
     if not isinstance(schema, dict) or not schema:
         return "anything"
-    words = _show_type(schema)
+    words = _show_type(schema, whole)
     if "default" in schema:
         words += f" = {json.dumps(schema['default'], ensure_ascii=False)}"
     description = schema.get("description")
     return f"{words}: {' '.join(str(description).split())}" if description else words
 
 
-def _show_type(schema: dict[str, object]) -> str:
+def _show_type(schema: object, whole: "Schema", seen: tuple[str, ...] = ()) -> str:
+    if not isinstance(schema, dict):
+        return "anything"
+    if isinstance(names := schema.get("x-ipaas-expression"), list):
+        return f"expression over {', '.join(map(str, names))}" if names else "expression"
+    if isinstance(reference := schema.get("$ref"), str):
+        # A type that contains itself has no end: its inside is not written out.
+        return "anything" if reference in seen else _show_type(_find_part(reference, whole), whole, (*seen, reference))
     if "enum" in schema and isinstance(schema["enum"], list):
         return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
     for key in ("anyOf", "oneOf"):
         parts = schema.get(key)
         if isinstance(parts, list):
-            return " | ".join(dict.fromkeys(_show_type(part) for part in parts if isinstance(part, dict)))
+            return " | ".join(dict.fromkeys(_show_type(part, whole, seen) for part in parts))
     kind = schema.get("type", "anything")
-    if kind == "array" and isinstance(schema.get("items"), dict) and schema["items"]:
-        items = schema["items"]
-        assert isinstance(items, dict)
-        return f"list of {_show_type(items)}"
-    if kind == "object" and isinstance(schema.get("properties"), dict):
-        properties = schema["properties"]
-        assert isinstance(properties, dict)
+    if kind == "array" and schema.get("items"):
+        shown = _show_type(schema["items"], whole, seen)
+        return f"list of ({shown})" if " | " in shown else f"list of {shown}"
+    if kind == "object" and isinstance(properties := schema.get("properties"), dict):
         return "{" + ", ".join(properties) + "}"
     return " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+
+
+def _find_part(reference: str, whole: "Schema") -> object:
+    part: object = whole
+    for name in reference.removeprefix("#/").split("/"):
+        part = part.get(name) if isinstance(part, dict) else None
+    return part
 
 
 def _list_actions(registry: "Registry", plugin: str) -> list[str]:

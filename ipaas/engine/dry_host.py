@@ -209,8 +209,8 @@ class DryHost:
             except trio.Cancelled:
                 raise
             except BaseException as error:  # noqa: BLE001  # the trap, as in live runs
-                failure = explain(error, call, action, self._rehearsal.redact, {"run": RUN_ID}).error
                 if not recorder.requests:  # else it did not like the made-up answer, which says nothing
+                    failure = explain(error, call, action, self._rehearsal.redact, {"run": RUN_ID}).error
                     notes.append(f"would fail ({failure.type}): {failure.message}")
         else:
             notes.append("not called: it acts by other ways than HTTP")
