@@ -120,7 +120,8 @@ def test_plugins_are_listed_and_shown(project: Path) -> None:
     (project / "plugins" / "bad.py").write_text("import nothing_of_this_name\n")
     rows = {row["name"]: row for row in json.loads(ipaas("plugins", "list", "--json", cwd=project).stdout)}
     assert (rows["flow"]["source"], rows["flow"]["error"]) == ("bundled", None)
-    assert (rows["probe"]["source"], rows["probe"]["actions"]) == ("local", ["probe.hold", "probe.stuck"])
+    assert rows["probe"]["source"] == "local"
+    assert {"probe.hold", "probe.stuck"} <= set(rows["probe"]["actions"])
     assert "nothing_of_this_name" in rows["bad"]["error"]
     (spec,) = json.loads(ipaas("plugins", "show", "probe.hold", "--json", cwd=project).stdout)
     assert (spec["name"], spec["input_schema"]["required"]) == ("probe.hold", ["folder"])
