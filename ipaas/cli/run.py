@@ -143,11 +143,15 @@ def _run_dry(
 
     from ipaas.app import rehearse
     from ipaas.cli.dry_report import as_dry_document, render_dry
-    from ipaas.cli.output import is_terminal, print_json
+    from ipaas.cli.output import is_terminal, print_json, say
+    from ipaas.cli.run_report import describe_error
 
     dry = trio.run(lambda: rehearse(project, workflow, inputs, find_workflow=find_workflow))
     if as_json or not is_terminal(sys.stdout):
         print_json(as_dry_document(workflow, dry))
+        if dry.outcome.error is not None:  # the text form has it
+            sys.stdout.flush()
+            say(describe_error(dry.outcome.error))
     else:
         sys.stdout.write(render_dry(workflow, dry))
     if dry.outcome.state != "succeeded":

@@ -267,3 +267,14 @@ def test_connector_that_prints_and_leaves_a_thread_spoils_nothing(tmp_path: Path
     done = ipaas("run", "pipelines/leaky.yaml", "--json", cwd=project)
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "succeeded")
     assert "what a library prints" in done.stderr
+
+
+def test_dry_run_that_would_fail_says_where(tmp_path: Path) -> None:
+    """A dry run that ends badly exits with 1 and tells the located error on standard error."""
+    (tmp_path / "divide.yaml").write_text(
+        "version: 1\ninputs: {n: {type: integer, default: 0}}\n"
+        'steps:\n  - {id: a, uses: flow.set, with: {v: "${{ 1 / inputs.n }}"}}\n'
+    )
+    done = ipaas("run", "divide.yaml", "--dry", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "failed")
+    assert done.stderr.startswith("divide.yaml:4:46: step `a`: a number cannot be divided by zero")
