@@ -53,7 +53,8 @@ class Project:
         """What files are compiled with."""
         from ipaas.definition import CompileOptions
 
-        return CompileOptions(timezone=self.settings.timezone, env_names=frozenset(self.settings.env_names))
+        settings = self.settings
+        return CompileOptions(timezone=settings.timezone, env_names=frozenset(settings.env_names), vars=settings.vars)
 
     def read_env(self) -> dict[str, str]:
         """Return the environment variables that expressions may read; one that is not set is not there."""

@@ -6,6 +6,7 @@ page docs/settings.md is made from the descriptions here. Importing this module 
 is imported where a command needs it.
 """
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
@@ -55,6 +56,11 @@ class Settings(BaseSettings):
         default=(),
         description="Names of environment variables that expressions may read as `env.NAME`, separated by commas. All "
         "others are invisible to pipelines.",
+    )
+    vars: Annotated[dict[str, Any], NoDecode] = Field(
+        default={},
+        description="Values that expressions may read as `vars.name`, as one JSON object: "
+        '`{"region": "eu", "limit": 5}`. For what differs from server to server and is no secret.',
     )
     allow_network: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         default=(),
@@ -143,6 +149,20 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         """Take `a, b` from the environment as two entries."""
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("vars", mode="before")
+    @classmethod
+    def _read_object(cls, value: Any) -> Any:
+        """Take the environment's text as JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            read = json.loads(value or "{}")
+        except ValueError as error:
+            raise ValueError(f"must be a JSON object, and is no JSON: {error}") from error
+        if not isinstance(read, dict):
+            raise ValueError('must be a JSON object, such as `{"region": "eu"}`')  # noqa: TRY004  # pydantic shows only these
+        return read
 
     @field_validator("timezone")
     @classmethod

@@ -126,3 +126,13 @@ def test_command_line_does_not_import_it_for_help() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_vars_are_a_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`IPAAS_VARS` is read as one JSON object, and anything else is refused with its name."""
+    monkeypatch.setenv("IPAAS_VARS", '{"region": "eu", "limits": {"rows": 5}}')
+    assert load_settings().vars == {"region": "eu", "limits": {"rows": 5}}
+    for wrong in ("[1]", "region=eu"):
+        monkeypatch.setenv("IPAAS_VARS", wrong)
+        with pytest.raises(InputError, match=r"IPAAS_VARS.*must be a JSON object"):
+            load_settings()

@@ -89,6 +89,7 @@ async def open_machinery(
                 cleanup_s=settings.cleanup_s,
                 action_timeout_s=settings.action_timeout_s,
                 env=project.read_env(),
+                vars=project.settings.vars,
             ),
             credentials=vault.find,
             redact=vault.redactor(),

@@ -131,5 +131,6 @@ async def rehearse(
         credentials=vault.find,
         redact=vault.redactor(),
         env=project.read_env(),
+        variables=project.settings.vars,
         find_workflow=find_workflow,
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ipaas
+from ipaas.definition.derived_types import describe_literal
 from ipaas.definition.draft import Signature
 from ipaas.definition.frame import read_frame
 from ipaas.model import Place, Problem
@@ -101,7 +102,15 @@ def name_cache(folder: Path) -> str:
 
 def make_domain(catalog: Catalog, options: CompileOptions) -> str:
     """Return a digest of everything that all files depend on; of the catalog only the names, which hints are made of."""
-    parts = [FORMAT, ipaas.__version__, read_frame(), options.timezone, sorted(options.env_names), sorted(catalog)]
+    parts = [
+        FORMAT,
+        ipaas.__version__,
+        read_frame(),
+        options.timezone,
+        sorted(options.env_names),
+        describe_literal(dict(options.vars)),
+        sorted(catalog),
+    ]
     return _digest(parts)
 
 

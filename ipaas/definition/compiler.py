@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from ipaas.definition.derived_types import describe_literal
 from ipaas.definition.draft import (
     MAX_PROBLEMS,
     CompileOptions,
@@ -225,6 +226,7 @@ class _Compiler:
             "trigger": make_trigger_root(kinds),
             "run": RUN,
             "env": make_env_root(self._draft.options.env_names),
+            "vars": describe_literal(dict(self._draft.options.vars)),
         }
         return Scope(outline=outline, part=outline.parts.get("steps", Part("steps")), roots=roots, steps={})
 

@@ -13,7 +13,7 @@ from ipaas.definition.durations import format_duration, parse_duration
 from ipaas.definition.nearest import hint_nearest
 from ipaas.definition.nodes import Mapping, Node, Scalar, Sequence
 from ipaas.errors import InputError
-from ipaas.model import Place, Problem, Schema
+from ipaas.model import JsonObject, Place, Problem, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,10 +35,12 @@ class CompileOptions:
     Attributes:
         timezone: IANA name for triggers that name none.
         env_names: environment variables that expressions may read.
+        vars: the values behind `vars`, which types them.
     """
 
     timezone: str = "UTC"
     env_names: frozenset[str] = frozenset()
+    vars: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,6 +199,7 @@ class ChildTask:
             run,
             self.host,
             env=machine.settings.env,
+            variables=machine.settings.vars,
             action_timeout_s=machine.settings.action_timeout_s,
             cleanup_s=machine.settings.cleanup_s,
         )

@@ -90,6 +90,7 @@ async def run_dry(
     credentials: FindCredential,
     redact: Redact,
     env: Mapping[str, str] | None = None,
+    variables: JsonObject | None = None,
     trigger: TriggerInfo | None = None,
     tenant: str = "default",
     find_workflow: Callable[[str], Workflow | None] = lambda _: None,
@@ -100,7 +101,7 @@ async def run_dry(
         inputs: complete and checked, as `make_request` returns them.
         find_workflow: finds the workflows that `run_workflow` steps name, to follow them too.
     """
-    rehearsal = _Rehearsal(actions, clock, credentials, redact, env or {}, tenant, find_workflow)
+    rehearsal = _Rehearsal(actions, clock, credentials, redact, env or {}, variables or {}, tenant, find_workflow)
     outcome = await rehearsal.follow(workflow, inputs, trigger or TriggerInfo(), "", 0)
     return DryRun(steps=tuple(rehearsal.steps), outcome=outcome)
 
@@ -114,6 +115,7 @@ class _Rehearsal:
     credentials: FindCredential
     redact: Redact
     env: Mapping[str, str]
+    variables: JsonObject
     tenant: str
     find_workflow: Callable[[str], Workflow | None]
     steps: list[DryStep] = field(default_factory=list)
@@ -133,7 +135,9 @@ class _Rehearsal:
             created_at=now,
             started_at=now,
         )
-        outcome = await interpret(bound_loops(workflow), run, DryHost(self, run, prefix, level), env=self.env)
+        outcome = await interpret(
+            bound_loops(workflow), run, DryHost(self, run, prefix, level), env=self.env, variables=self.variables
+        )
         error = None if outcome.error is None else redact_error(outcome.error, self.redact)
         outputs = self.redact(outcome.outputs)
         assert outputs is None or isinstance(outputs, dict)

@@ -40,6 +40,7 @@ async def interpret(
     host: Host,
     *,
     env: Mapping[str, str],
+    variables: JsonObject | None = None,
     action_timeout_s: float = 60.0,
     cleanup_s: float = 10.0,
 ) -> Outcome:
@@ -49,11 +50,12 @@ async def interpret(
 
     Args:
         env: environment variables that expressions may read.
+        variables: the values behind `vars`.
         action_timeout_s: of each attempt at an action whose step says nothing.
         cleanup_s: how long cleanup may go on after a cancel.
     """
     interpreter = _Interpreter(host=host, run_id=run.id, action_timeout_s=action_timeout_s, cleanup_s=cleanup_s)
-    scope = Scope(make_roots(run, env))
+    scope = Scope(make_roots(run, env, variables or {}))
     final = Frame("finally/", scope)
     try:
         outcome = await _run_steps(interpreter, workflow, scope)

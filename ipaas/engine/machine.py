@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ipaas.clock import Clock
     from ipaas.engine.observer import Observers
     from ipaas.engine.workflows import Workflows
-    from ipaas.model import Json
+    from ipaas.model import Json, JsonObject
     from ipaas.plugin.action import Action
     from ipaas.plugin.http_pool import HttpPool
     from ipaas.store.contract import Store
@@ -53,6 +53,7 @@ class RunnerSettings:
     flush_s: float = 0.2
     finish_s: float = 10.0
     env: Mapping[str, str] = field(default_factory=dict)
+    vars: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

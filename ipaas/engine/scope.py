@@ -48,13 +48,14 @@ class Scope:
         self._steps[result.step] = entry
 
 
-def make_roots(run: Run, env: Mapping[str, str]) -> dict[str, Json]:
+def make_roots(run: Run, env: Mapping[str, str], variables: JsonObject) -> dict[str, Json]:
     """Return the roots that every expression of a run may name, besides `steps`."""
     return {
         "inputs": run.inputs,
         "trigger": trigger_as_json(run.trigger),
         "run": {"id": run.id, "workflow": run.workflow, "started_at": time_as_json(run.started_at or run.created_at)},
         "env": dict(env),
+        "vars": dict(variables),
     }
 
 

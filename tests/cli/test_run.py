@@ -278,3 +278,15 @@ def test_dry_run_that_would_fail_says_where(tmp_path: Path) -> None:
     done = ipaas("run", "divide.yaml", "--dry", cwd=tmp_path)
     assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "failed")
     assert done.stderr.startswith("divide.yaml:4:46: step `a`: a number cannot be divided by zero")
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry",)])
+def test_vars_come_from_the_settings(tmp_path: Path, dry: tuple[str, ...]) -> None:
+    """`vars.name` is what `IPAAS_VARS` says where ipaas runs, in dry runs too; a name that is not there is a problem."""
+    (tmp_path / "vars.yaml").write_text(
+        'version: 1\nsteps:\n  - {id: a, uses: flow.set, with: {v: "${{ vars.region }}"}}\n'
+        'outputs: {region: "${{ steps.a.output.v }}"}\n'
+    )
+    done = ipaas("run", "vars.yaml", *dry, cwd=tmp_path, env={"IPAAS_VARS": '{"region": "eu"}'})
+    assert (done.returncode, json.loads(done.stdout)["outputs"]) == (0, {"region": "eu"})
+    assert ipaas("run", "vars.yaml", *dry, cwd=tmp_path).returncode == 2

@@ -26,7 +26,9 @@ from ipaas.model import (
 )
 from tests.definition.definition_catalog import CATALOG
 
-OPTIONS = CompileOptions(timezone="Europe/Berlin", env_names=frozenset({"REGION"}))
+OPTIONS = CompileOptions(
+    timezone="Europe/Berlin", env_names=frozenset({"REGION"}), vars={"region": "eu", "limits": {"rows": 5}}
+)
 
 
 def compile_one(text: str, **more: Any) -> Workflow:
@@ -371,7 +373,10 @@ steps:
         ("run.started_at", None),
         ("loop.index", "unknown-name"),
         ("secrets.token", "unknown-name"),
-        ("vars.x", "unknown-name"),
+        ("vars.region + 'x'", None),
+        ("vars.limits.rows + 1", None),
+        ("vars.regoin", "unknown-field"),
+        ("vars.region + 1", "wrong-type"),
     ],
 )
 def test_expressions_see_what_has_ended(expression: str, code: str | None) -> None:

@@ -23,8 +23,8 @@ def test_the_roots_of_a_run_meet_their_schemas() -> None:
         inputs={},
         created_at=NOW,
     )
-    roots = make_roots(run, {"REGION": "eu"})
-    assert roots.keys() == {"inputs", "trigger", "run", "env"}
+    roots = make_roots(run, {"REGION": "eu"}, {})
+    assert roots.keys() == {"inputs", "trigger", "run", "env", "vars"}
     assert Validator(RUN).check(roots["run"]) == []
     assert Validator(make_trigger_root(frozenset())).check(roots["trigger"]) == []
     assert Validator(make_env_root(frozenset({"REGION", "UNSET"}))).check(roots["env"]) == []
