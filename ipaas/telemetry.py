@@ -1,7 +1,7 @@
 """What the program tells whoever watches it: log lines on standard error.
 
 Owns the two formats (JSON lines for machines, text for a terminal), the sink that never holds up a run, and `RunLog`, the observer
-that writes a line when a run begins and ends. Knows words only. `ipaas.app` and the command line switch it on; every room writes
+that writes a line when a run begins and ends. Knows words, and the vault's names of secrets. `ipaas.app` and the command line switch it on; every room writes
 through `logging.getLogger("ipaas.<room>")`, with facts in `extra={"facts": {...}}`.
 
 The sink is a thread behind a bounded queue: a terminal that is stopped, a pipe that nobody reads or a full disk costs log
@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Final
 
+from ipaas.controls import escape_controls
 from ipaas.run import TERMINAL
 from ipaas.vault import hide_by_key
 
@@ -28,22 +29,8 @@ if TYPE_CHECKING:
 QUEUE_LINES: Final = 10_000
 """Lines that wait for a slow sink before they are dropped: about 2 MB, some seconds of a busy server."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What could forge a line, move a terminal's cursor, turn text around, or break the stream's encoding."""
-
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _COLOURS: Final = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
-
-
-def escape_controls(text: str) -> str:
-    r"""Return the text with control characters written out (`\x1b`), so that it is one line and moves no cursor."""
-    return _CONTROL.sub(_write_out, text) if _CONTROL.search(text) else text
-
-
-def _write_out(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    named = {9: "\\t", 10: "\\n", 13: "\\r"}.get(code)
-    return named or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 class JsonFormat(logging.Formatter):
@@ -114,7 +101,7 @@ class ThreadedSink(logging.Handler):
         """Put the line into the queue, or count it as dropped."""
         try:
             line = self.format(record)
-        except Exception as error:  # noqa: BLE001 -- a record that cannot be written must not end what it tells about
+        except Exception as error:  # noqa: BLE001  # a record that cannot be written must not end what it tells about
             line = f"a log line of `{record.name}` could not be formatted: {type(error).__name__}"
         try:
             self._lines.put_nowait(line)
@@ -141,10 +128,8 @@ class ThreadedSink(logging.Handler):
                 self._stream.write(line + "\n")
                 if self._lines.empty():
                     self._stream.flush()
-            except (
-                OSError,
-                ValueError,
-            ):  # a closed pipe, a full disk, a closed stream: there is nowhere left to say so
+            except (OSError, ValueError):
+                # A closed pipe, a full disk, a closed stream: there is nowhere left to say so.
                 while self._lines.get() is not None:
                     pass
                 return

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-WORDS = {"ipaas.errors", "ipaas.model", "ipaas.run", "ipaas.clock", "ipaas"}
+WORDS = {"ipaas.errors", "ipaas.model", "ipaas.run", "ipaas.clock", "ipaas.controls", "ipaas"}
 GLUE = {"ipaas.registry", "ipaas.vault", "ipaas.sync", "ipaas.telemetry", "ipaas.settings", "ipaas.project"}
 ENGINE_MAY = WORDS | {"ipaas.definition", "ipaas.store.contract", "ipaas.plugin", "ipaas.engine"}
 GLUE_MAY = ENGINE_MAY | {"ipaas.store"} | GLUE

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ipaas.controls import escape_controls
 from ipaas.model import Place
 from ipaas.run import LogLine, Run, RunError, TriggerInfo
-from ipaas.telemetry import JsonFormat, RunLog, TextFormat, ThreadedSink, escape_controls, start_logging
+from ipaas.telemetry import JsonFormat, RunLog, TextFormat, ThreadedSink, start_logging
 from ipaas.vault import MARK, Redactor
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

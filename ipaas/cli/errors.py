@@ -98,7 +98,7 @@ def _describe_unexpected(error: BaseException, leaves: list[BaseException]) -> s
 def _write(stream: IO[str], text: str) -> None:
     """Write text without secrets and without what could move a cursor."""
     from ipaas.cli.secrets import get_redactor
-    from ipaas.telemetry import escape_controls
+    from ipaas.controls import escape_controls
 
     shown = get_redactor().text(text)
     try:

@@ -18,8 +18,8 @@ from typing import IO, Any, Final
 
 from ipaas.cli.columns import align, fit_table
 from ipaas.cli.secrets import get_redactor
+from ipaas.controls import escape_controls
 from ipaas.model import Deferred, Place
-from ipaas.telemetry import escape_controls
 
 STATE_STYLES: Final = {
     "succeeded": "green",

@@ -102,7 +102,7 @@ def show(
 
 def describe_action(spec: "ActionSpec") -> str:
     """Return an action as text: what it does, its inputs, its output."""
-    from ipaas.telemetry import escape_controls
+    from ipaas.controls import escape_controls
 
     facts = [f"effect: {spec.effect}"] + (["takes a credential"] if spec.takes_credential else [])
     lines = [spec.name, f"  {spec.summary}", f"  {', '.join(facts)}"]

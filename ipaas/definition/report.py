@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from ipaas.controls import escape_controls
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,13 +43,8 @@ def _dump(value: object) -> str:
 
 
 def _as_text(problem: Problem) -> str:
-    first = _escape_controls(f"{problem.place}: {problem.message} [{problem.code}]")
-    return f"{first}\n  hint: {_escape_controls(problem.hint)}" if problem.hint else first
-
-
-def _escape_controls(text: str) -> str:
-    """A terminal obeys control characters, also those that a hostile file brings into a message."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
+    first = escape_controls(f"{problem.place}: {problem.message} [{problem.code}]")
+    return f"{first}\n  hint: {escape_controls(problem.hint)}" if problem.hint else first
 
 
 def _as_json(problem: Problem) -> dict[str, object]:

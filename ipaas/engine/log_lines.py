@@ -5,9 +5,9 @@ Owns what is taken out of them. Pure. Called by the hosts, for the engine's own 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ipaas.controls import escape_controls
 from ipaas.errors import StepError
 from ipaas.plugin.plain_json import to_plain_json
 from ipaas.run import LogLine, RunError
@@ -23,10 +23,6 @@ MAX_MESSAGE_CHARS: Final = 8_000
 """Longer messages are cut: a log line tells what happened, data belong into outputs."""
 MAX_FIELD_CHARS: Final = 8_000
 """The same for all texts among the fields, each."""
-
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What could forge a line, move a terminal's cursor, turn text around, or break an encoding."""
-_NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def make_line(
@@ -52,7 +48,7 @@ def make_line(
     return LogLine(
         at=at,
         level=level,
-        message=write_out(str(redact(message)))[:MAX_MESSAGE_CHARS],
+        message=escape_controls(str(redact(message)))[:MAX_MESSAGE_CHARS],
         step=step,
         attempt=attempt,
         fields=shown,
@@ -63,24 +59,13 @@ def redact_error(error: RunError, redact: Callable[[Json], Json]) -> RunError:
     """Return the error without secrets and control characters in what a person reads."""
     return RunError(
         type=error.type,
-        message=write_out(str(redact(error.message))),
+        message=escape_controls(str(redact(error.message))),
         step=error.step,
         attempt=error.attempt,
         place=error.place,
-        hint=write_out(str(redact(error.hint))),
+        hint=escape_controls(str(redact(error.hint))),
         retry_after_s=error.retry_after_s,
     )
-
-
-def write_out(text: str) -> str:
-    """Return the text with control characters as escapes, so that it is one line and moves no cursor."""
-    if _CONTROL.search(text) is None:
-        return text
-    return _CONTROL.sub(lambda found: _NAMED.get(found[0]) or _escape(ord(found[0])), text)
-
-
-def _escape(code: int) -> str:
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def _as_object(value: Json) -> JsonObject:
@@ -90,7 +75,7 @@ def _as_object(value: Json) -> JsonObject:
 
 def _bound(value: Json) -> Json:
     if isinstance(value, str):
-        return write_out(value)[:MAX_FIELD_CHARS]
+        return escape_controls(value)[:MAX_FIELD_CHARS]
     if isinstance(value, dict):
         return {name: _bound(each) for name, each in value.items()}
     if isinstance(value, list):

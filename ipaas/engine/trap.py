@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from ipaas.controls import escape_controls
 from ipaas.engine.host import StepFailed
-from ipaas.engine.log_lines import write_out
 from ipaas.errors import ERROR_TYPES, Fatal, StepError
 from ipaas.run import RunError
 
@@ -149,10 +149,10 @@ def _make_error(  # told from the error's own words in this order
 ) -> RunError:
     return RunError(
         type=type,
-        message=write_out(str(redact(message)))[:MAX_MESSAGE_CHARS],
+        message=escape_controls(str(redact(message)))[:MAX_MESSAGE_CHARS],
         step=call.path,
         attempt=call.attempt,
         place=call.step.place,
-        hint=write_out(str(redact(hint)))[:MAX_MESSAGE_CHARS],
+        hint=escape_controls(str(redact(hint)))[:MAX_MESSAGE_CHARS],
         retry_after_s=retry_after_s,
     )

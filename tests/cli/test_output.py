@@ -14,9 +14,9 @@ from ipaas.cli.output import (
     to_json_text,
     to_plain,
 )
+from ipaas.controls import escape_controls
 from ipaas.model import Place
 from ipaas.run import RunError
-from ipaas.telemetry import escape_controls
 
 WHEN = datetime(2026, 3, 1, 13, 0, 0, 5000, tzinfo=timezone(timedelta(hours=1)))
 

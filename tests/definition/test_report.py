@@ -18,7 +18,7 @@ def test_text_has_two_lines_a_problem_and_nothing_that_a_terminal_obeys() -> Non
     assert render_problems(PROBLEMS, "text") == (
         "pipelines/a b,c.yaml:9:5: unknown key `wiht` in step `say` [unknown-key]\n"
         "  hint: did you mean `with`?\n"
-        "pipelines/ü.yaml:10:1: 100%\\x0d\\x0abroken \\x1b[31m [bad-value]"
+        "pipelines/ü.yaml:10:1: 100%\\r\\nbroken \\x1b[31m [bad-value]"
     )
 
 
