@@ -1,6 +1,7 @@
 """Whatever stands in a file, the answer is a workflow or problems in plain words."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_right_files_with_wrong_values_give_problems(text: str, data: st.DataObj
         if isinstance(holder, dict) and data.draw(st.booleans()):
             holder[data.draw(KEYS)] = holder.pop(key)
         else:
-            holder[key] = data.draw(VALUES)
+            holder[key] = deepcopy(data.draw(VALUES))  # lists and objects are drawn more than once, and changed later
     check(yaml.safe_dump(document, sort_keys=False))
 
 
