@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ipaas.errors import TRANSIENT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -160,7 +162,7 @@ class Retry:
     backoff: Literal["constant", "linear", "exponential"] = "exponential"
     max_delay_s: float = 60.0
     jitter: bool = True
-    errors: frozenset[ErrorType] = frozenset({"timeout", "rate_limited", "server_error"})
+    errors: frozenset[ErrorType] = TRANSIENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

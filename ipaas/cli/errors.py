@@ -14,7 +14,6 @@ import typer
 
 from ipaas.errors import InputError, IpaasError, Missing, ProblemsFound, SchemaMismatch
 
-DONE: Final = 0
 FAILED: Final = 1
 WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130

@@ -50,8 +50,6 @@ _SHAPES: Final = {
     ),
 }
 
-_HOLDERS: Final = {"inputs": "input", "triggers": "trigger", "steps": "step"}
-
 _MEANT: Final = {
     "action": "uses", "params": "with", "args": "with", "parameters": "with", "env": "with", "depends_on": "needs", "dependsOn": "needs",
     "when": "if", "condition": "if", "retries": "retry", "continue_on_error": "on_error", "loop": "for_each", "foreach": "for_each",

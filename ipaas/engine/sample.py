@@ -91,7 +91,7 @@ class _Sampler:
     def make(self, schema: Schema, depth: int) -> Json:
         if depth > HARD_DEPTH:
             return None
-        schema = self._flatten(schema, depth)
+        schema = self._flatten(schema)
         for key in ("examples", "enum"):
             if values := _as_list(schema.get(key)):
                 return values[0]  # type: ignore[no-any-return]  # a schema is JSON, so its values are
@@ -102,7 +102,7 @@ class _Sampler:
             if options := [_as_schema(each) for each in _as_list(schema.get(key))]:
                 rest = {name: value for name, value in schema.items() if name != key}
                 chosen = next((each for each in options if _kinds(each) != ["null"]), options[0])
-                return self.make(merge_schemas(rest, self._flatten(chosen, depth)), depth + 1)
+                return self.make(merge_schemas(rest, self._flatten(chosen)), depth + 1)
         return self._make_kind(_kind_of(schema), schema, depth)
 
     def _make_kind(self, kind: str, schema: Schema, depth: int) -> Json:
@@ -136,7 +136,7 @@ class _Sampler:
         wanted = min(max(least, 1), most, MAX_ITEMS)
         return [*first, *(self.make(_as_schema(items), depth + 1) for _ in range(wanted - len(first)))][:most]
 
-    def _flatten(self, schema: Schema, depth: int) -> Schema:
+    def _flatten(self, schema: Schema) -> Schema:
         """Return the schema with its `$ref` and `allOf` put into it."""
         for _ in range(HARD_DEPTH):
             if isinstance(ref := schema.get("$ref"), str):

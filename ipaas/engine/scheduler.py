@@ -4,7 +4,7 @@ Owns `Scheduler`: it looks for changed workflows, sleeps until the next instant 
 together with the run it starts, and wakes the runner. What is due and what becomes of it is decided in `schedule`, `tick_plan` and
 `agenda`; who was first is decided by the Store, so that any number of schedulers may work on one. Made by `ipaas.app`.
 
-    every poll_s, or woken          due
+    every poll_s                    due
     revision moved? ──► agenda ──► plan_ticks ──► make_request ──► record_ticks ──► wake the runner
 """
 
@@ -52,7 +52,7 @@ SECOND: Final = timedelta(seconds=1)
 
 
 class Scheduler:
-    """Starts the runs of all tenants' schedules. One task calls `run`; `wake_schedule` may be called from any task of its trio run.
+    """Starts the runs of all tenants' schedules. One task calls `run`.
 
     A cancel leaves nothing half done: what is not in the ledger is found again from the watermarks by whoever comes next.
 
@@ -83,39 +83,31 @@ class Scheduler:
         self._grace_s = grace_s
         self._agenda = Agenda()
         self._revisions: dict[str, int] = {}
-        self._woken = trio.Event()
         self._poll_due: float | None = None
         self._seen = clock.now(), clock.monotonic()
-
-    def wake_schedule(self) -> None:
-        """Look for changed workflows now, not at the next poll."""
-        self._poll_due = None
-        self._woken.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled. No error ends it: a Store that is away is asked again, any other fault is logged and tried again."""
         task_status.started()
         failures = 0
         while True:
-            self._woken = trio.Event()
             try:
                 await self._work()
             except Exception as error:  # noqa: BLE001  # the schedules of all tenants hang on this loop
                 failures += 1
                 tell_failure(error, failures)
-                await self._wait(backoff_delay_s(OUTAGE, failures))
+                await self._clock.sleep(backoff_delay_s(OUTAGE, failures))
                 continue
             if failures:
                 tell_resumed(failures)
             failures = 0
-            await self._wait(self._count_idle_s())
+            await self._clock.sleep(self._count_idle_s())
 
     async def _work(self) -> None:
         """Do one round: take over edits, then record what is due."""
         self._look_at_clock()
         started = self._clock.monotonic()
         if self._poll_due is None or started >= self._poll_due:
-            # Set before reading: a call of `wake_schedule` meanwhile asks for another look.
             self._poll_due = started + self._poll_s
             try:
                 await self._take_over_edits()
@@ -129,10 +121,6 @@ class Scheduler:
                 await self._record(tenant, list(entries), now)
         finally:
             self._agenda.give_back(taken)
-
-    async def _wait(self, seconds: float) -> None:
-        with trio.move_on_after(max(0.0, seconds)):
-            await self._woken.wait()
 
     def _count_idle_s(self) -> float:
         """Return the seconds until there is something to do."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from typing import TYPE_CHECKING, Final, final
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 
@@ -196,15 +196,6 @@ def _no_zone(host: str, what: str) -> str:
     raise _bad(
         f"{what} has the address `{_shown(host)}` with a zone id", "link-local addresses cannot be reached from here"
     )
-
-
-def is_ip_address(host: str) -> bool:
-    """Tell whether the host is written as an address rather than a name."""
-    try:
-        IPv6Address(host) if ":" in host else IPv4Address(host)
-    except AddressValueError:
-        return False
-    return True
 
 
 def _shown(text: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs pytest only when it is asked for: `ipaas test` needs the rest of this room without it."""
+    """Import what needs pytest only when it is asked for: the rest of this room works without it."""
     if name == "StoreConformance":
         from ipaas.testing.store_conformance import StoreConformance
 

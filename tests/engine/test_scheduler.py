@@ -163,18 +163,6 @@ async def test_edit_takes_effect(bench: Bench, autojump_clock: MockClock) -> Non
     assert await bench.read_ledger() == [("13:00:00", "fired"), ("13:20:00", "fired"), ("13:40:00", "fired")]
 
 
-async def test_local_edit_is_seen_at_once(bench: Bench, autojump_clock: MockClock) -> None:
-    """`wake_schedule` makes an edit count that the poll would see too late."""
-    await bench.put_due(HOURLY)
-    async with bench.open_scheduler() as scheduler:
-        await bench.clock.sleep_until(at("12:10:03"))
-        await bench.put_due(At(when=at("12:10:04")))
-        scheduler.wake_schedule()
-        await bench.clock.sleep_until(at("12:10:10"))
-    (run,) = await bench.list_runs()
-    assert run.created_at == at("12:10:04")
-
-
 async def test_new_version_runs_with_the_old_schedule(bench: Bench, autojump_clock: MockClock) -> None:
     """An edit that leaves the timing alone keeps the schedule's place, and the next run has the new text."""
     await bench.put_due(HOURLY)
