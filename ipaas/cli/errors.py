@@ -19,6 +19,9 @@ WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
 """128 + SIGINT, as shells count."""
 
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""What the settings take for true. `IPAAS_DEBUG` is read here and not there: what went wrong may be the settings."""
+
 
 def report(error: BaseException, stream: IO[str]) -> int:
     """Write what happened and return the exit code."""
@@ -87,7 +90,7 @@ def _describe_unexpected(error: BaseException, leaves: list[BaseException]) -> s
     """Return one line about a bug of ours; the traceback only when it was asked for."""
     first = leaves[0]
     text = f"error: unexpected {type(first).__name__}: {' '.join(str(first).split()) or 'no message'}\n"
-    if os.environ.get("IPAAS_DEBUG"):
+    if os.environ.get("IPAAS_DEBUG", "").lower() in _TRUE:
         text += "".join(traceback.format_exception(error))
     return text + (
         "  hint: this is a bug in ipaas; run it again with `IPAAS_DEBUG=1` and report the traceback with `ipaas version`\n"

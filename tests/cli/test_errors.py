@@ -41,15 +41,16 @@ def test_each_exception_has_its_words_and_code(error: BaseException, code: int, 
     assert stream.getvalue() == text
 
 
-def test_traceback_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`IPAAS_DEBUG=1` adds the traceback of a bug."""
-    monkeypatch.setenv("IPAAS_DEBUG", "1")
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("True", True), ("0", False), ("false", False), ("", False)])
+def test_traceback_is_shown_on_request(value: str, shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`IPAAS_DEBUG=1` adds the traceback of a bug; `false`, as the settings say it, does not."""
+    monkeypatch.setenv("IPAAS_DEBUG", value)
     stream = io.StringIO()
     try:
         _fail()
     except ZeroDivisionError as error:
         report(error, stream)
-    assert "in _fail" in stream.getvalue()
+    assert ("in _fail" in stream.getvalue()) is shown
 
 
 def _fail() -> float:
